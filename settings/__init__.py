@@ -1,0 +1,83 @@
+"""Every setting, in one place: read once from `VERNIER_*` where the process starts, then passed down.
+
+Imports nothing of ours.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def default_data_dir() -> Path:
+    """Where the data stands unless told otherwise: the user's own data folder (XDG base directory)."""
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "vernier"
+
+
+class Settings(BaseSettings):
+    """What can be set. Each field is read from the variable `VERNIER_` + its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="VERNIER_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(default_factory=default_data_dir)
+    """Database, logs, packages and trials' working directories."""
+    host: str = "127.0.0.1"
+    """Address to listen on. Anything but loopback is refused while there is no authentication."""
+    port: int = Field(default=8080, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
+    database_url: str | None = None
+    """SQLAlchemy URL; by default SQLite in the data folder."""
+    broker_url: str = "memory://"
+    """Celery's broker; by default inside the process."""
+
+    slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    """Trials that may run on this machine at once, over all jobs; by default its CPU cores."""
+    trial_python: Path = Path(sys.executable)
+    """The interpreter that runs trainers; by default the service's own. Trainers see its packages."""
+    local_paths: Annotated[tuple[Path, ...] | None, NoDecode] = None
+    """Directories that packageUris and jobDir may name, separated by `:`. Unset: any, since the embedded
+    service acts for the user who started it; every path counts as given by that user."""
+    max_package_bytes: int = Field(default=512 * 2**20, ge=1)
+    """The largest package that is fetched over http(s)."""
+    max_body_bytes: int = Field(default=10 * 2**20, ge=1024)
+    """The largest request body."""
+
+    sweep_seconds: float = Field(default=1.0, gt=0)
+    """How often jobs that are due are looked for, should a message about one be lost."""
+    poll_seconds: float = Field(default=0.5, gt=0)
+    """How often a running job's metrics are read."""
+    lease_seconds: float = Field(default=30.0, gt=1)
+    """How long a worker may hold a job without renewing."""
+    stop_grace_seconds: float = Field(default=10.0, ge=0)
+    """From SIGTERM to SIGKILL when a trial is stopped."""
+    max_lost_attempts: int = Field(default=3, ge=0)
+    """How often a trial that vanished through no fault of its own is started again."""
+    worker_threads: int = Field(default=4, ge=1)
+    """Jobs that are looked at in parallel."""
+    log_format: Literal["console", "json"] = "console"
+    """How log lines are written to standard error."""
+
+    @field_validator("local_paths", mode="before")
+    @classmethod
+    def _split_paths(cls, value: object) -> object:
+        return (
+            tuple(Path(part) for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
+        )
+
+    @field_validator("data_dir", mode="after")
+    @classmethod
+    def _make_absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @property
+    def effective_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir / 'vernier.sqlite3'}"
+
+    @property
+    def jobs_dir(self) -> Path:
+        """`<project>/<job>` below it hold what belongs to one job."""
+        return self.data_dir / "jobs"

@@ -1,0 +1,192 @@
+"""Jobs: creating, finding, listing, cancelling, and the lease that says who may act on one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from store.clock import database_now
+from store.models import Job
+from store.states import FINISHED, JOB_TRANSITIONS, State, check_transition
+
+
+class DuplicateJob(Exception):
+    """The project already has a job of this name."""
+
+
+class LeaseLost(Exception):
+    """Another worker has taken the job over; nothing of this step may be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to act on one job, until it expires or another takes it."""
+
+    job_pk: int
+    owner: str
+    fence: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """What is known of a job when it is accepted."""
+
+    project: str
+    job_id: str
+    training_input: dict[str, Any]
+    labels: dict[str, str]
+    seed: int
+    previous_id: int | None = None
+
+
+def create_job(session: Session, new: NewJob, now: float) -> Job:
+    """Accept a job; it is due at once.
+
+    Raises:
+        DuplicateJob: the project has a job of this name. The session can't be used further.
+    """
+    job = Job(
+        project=new.project,
+        job_id=new.job_id,
+        training_input=new.training_input,
+        labels=dict(new.labels),
+        version=1,
+        state=State.QUEUED,
+        create_time=now,
+        seed=new.seed,
+        previous_id=new.previous_id,
+        finished_trials=0,
+        next_check_at=now,
+        lease_fence=0,
+    )
+    session.add(job)
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise DuplicateJob(new.job_id) from error
+    return job
+
+
+def find_job(session: Session, project: str, job_id: str) -> Job | None:
+    """The project's job of this name."""
+    return session.scalar(select(Job).where(Job.project == project, Job.job_id == job_id))
+
+
+def list_jobs(session: Session, project: str, limit: int, before_pk: int | None = None) -> Sequence[Job]:
+    """At most `limit` of the project's jobs, newest first, those older than `before_pk` if given."""
+    query = select(Job).where(Job.project == project).order_by(Job.id.desc()).limit(limit)
+    if before_pk is not None:
+        query = query.where(Job.id < before_pk)
+    return session.scalars(query).all()
+
+
+def count_ahead(session: Session, job: Job) -> int:
+    """The job's place in the queue, from 1, counting every project's older jobs that have not begun."""
+    older = select(func.count()).select_from(Job).where(Job.state == State.QUEUED, Job.id <= job.id)
+    return session.scalar(older) or 0
+
+
+def set_state(job: Job, new: State, error_message: str | None = None) -> None:
+    """Move the job on.
+
+    Raises:
+        IllegalTransition: `new` may not follow the state it is in.
+    """
+    check_transition(JOB_TRANSITIONS, job.state, new)
+    job.state = new
+    if error_message is not None:
+        job.error_message = error_message
+
+
+def request_cancel(job: Job, reason: str, now: float) -> bool:
+    """Ask for the job's end; true if that changed anything. An ended or ending job stays as it is."""
+    if job.state in FINISHED or job.state == State.CANCELLING:
+        return False
+    set_state(job, State.CANCELLING, reason)
+    job.version += 1
+    job.next_check_at = now
+    return True
+
+
+def lock_job(session: Session, project: str, job_id: str) -> Job | None:
+    """The job, held against other writers until the transaction ends."""
+    query = select(Job).where(Job.project == project, Job.job_id == job_id).with_for_update()
+    return session.scalar(query)
+
+
+def due_jobs(session: Session, limit: int) -> Sequence[int]:
+    """Keys of jobs that should be looked at now, longest due first; leased ones left out."""
+    query = (
+        select(Job.id)
+        .where(
+            Job.next_check_at <= database_now(),
+            or_(Job.lease_expires_at.is_(None), Job.lease_expires_at < database_now()),
+        )
+        .order_by(Job.next_check_at)
+        .limit(limit)
+    )
+    return session.scalars(query).all()
+
+
+def acquire_lease(session: Session, job_pk: int, owner: str, seconds: float) -> Lease | None:
+    """Take the job for `seconds`, unless another worker holds it or it has ended."""
+    fence = session.scalar(
+        update(Job)
+        .where(
+            Job.id == job_pk,
+            Job.next_check_at.is_not(None),
+            or_(Job.lease_expires_at.is_(None), Job.lease_expires_at < database_now()),
+        )
+        .values(
+            lease_owner=owner,
+            lease_expires_at=database_now() + seconds,
+            lease_fence=Job.lease_fence + 1,
+        )
+        .returning(Job.lease_fence)
+        .execution_options(synchronize_session=False)
+    )
+    return None if fence is None else Lease(job_pk, owner, fence, seconds)
+
+
+def hold_lease(session: Session, lease: Lease) -> None:
+    """Renew the lease as the first statement of a step's transaction; the row stays locked until it ends.
+
+    A worker that slept past its lease may go on only if nobody has taken the job since: the fencing number
+    tells.
+
+    Raises:
+        LeaseLost: somebody has.
+    """
+    held = session.scalar(
+        update(Job)
+        .where(Job.id == lease.job_pk, Job.lease_fence == lease.fence, Job.lease_owner == lease.owner)
+        .values(lease_expires_at=database_now() + lease.seconds)
+        .returning(Job.id)
+        .execution_options(synchronize_session=False)
+    )
+    if held is None:
+        raise LeaseLost(f"job {lease.job_pk} was taken over from {lease.owner}")
+
+
+def release_lease(session: Session, lease: Lease) -> None:
+    """Give the job back, if it is still held."""
+    session.execute(
+        update(Job)
+        .where(Job.id == lease.job_pk, Job.lease_fence == lease.fence)
+        .values(lease_owner=None, lease_expires_at=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def release_all_leases(session: Session) -> None:
+    """For a service that alone owns the database: whoever held a lease is gone."""
+    session.execute(
+        update(Job)
+        .where(Job.lease_owner.is_not(None))
+        .values(lease_owner=None, lease_expires_at=None)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,166 @@
+"""The tables. A row says what is so; why and what next is decided elsewhere."""
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Text, UniqueConstraint, false
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import String
+
+from store.states import AttemptState, State
+
+
+class Base(DeclarativeBase):
+    """Maps Python types to column types that SQLite and PostgreSQL both have."""
+
+    type_annotation_map = {  # noqa: RUF012  read by SQLAlchemy from the class
+        float: Double,
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+        State: String(16),
+        AttemptState: String(16),
+    }
+
+
+class Job(Base):
+    """One submitted job: what was asked, how far it is, and who may act on it now."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        UniqueConstraint("project", "job_id"),
+        Index("jobs_due", "next_check_at"),
+        Index("jobs_newest_first", "project", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project: Mapped[str] = mapped_column(String(100))
+    job_id: Mapped[str] = mapped_column(String(128))
+    training_input: Mapped[dict[str, Any]]
+    """Wire form, as posted and in canonical spelling; what a GET gives back."""
+    labels: Mapped[dict[str, Any]]
+    version: Mapped[int] = mapped_column(default=1)
+    """Counts changes that a client can make; the etag is derived from it."""
+
+    state: Mapped[State] = mapped_column(default=State.QUEUED)
+    error_message: Mapped[str | None] = mapped_column(Text)
+    create_time: Mapped[float]
+    start_time: Mapped[float | None]
+    """When it left the queue."""
+    running_time: Mapped[float | None]
+    """When it entered RUNNING; the clock of maxRunningTime."""
+    end_time: Mapped[float | None]
+
+    seed: Mapped[int]
+    """Of the search. The same seed and history give the same suggestions."""
+    previous_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id"))
+    """The job whose study this one continues."""
+    finished_trials: Mapped[int] = mapped_column(default=0)
+    """How many of its trials have ended; numbers them in order of their end."""
+
+    next_check_at: Mapped[float | None]
+    """When the sweep should look at it next; null once it has ended."""
+    lease_owner: Mapped[str | None] = mapped_column(String(100))
+    lease_expires_at: Mapped[float | None]
+    lease_fence: Mapped[int] = mapped_column(default=0)
+    """Grows with every lease; a writer shows the number it was given."""
+
+
+class Trial(Base):
+    """One point of the search space and what became of it; a plain training job has exactly one."""
+
+    __tablename__ = "trials"
+    __table_args__ = (
+        UniqueConstraint("job_pk", "number"),
+        Index("trials_in_order_of_end", "job_pk", "finish_order"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_pk: Mapped[int] = mapped_column(ForeignKey("jobs.id"))
+    number: Mapped[int]
+    """From 1; the wire's trialId."""
+    values: Mapped[dict[str, Any]]
+    """Typed hyperparameter values by name, in the order of the params."""
+
+    state: Mapped[State] = mapped_column(default=State.PREPARING)
+    stopped_early: Mapped[bool] = mapped_column(default=False, server_default=false())
+    error_message: Mapped[str | None] = mapped_column(Text)
+    start_time: Mapped[float]
+    end_time: Mapped[float | None]
+    finish_order: Mapped[int | None]
+    """Its place among the job's ended trials, from 1; null while it lives."""
+
+    final_step: Mapped[int | None] = mapped_column(BigInteger)
+    final_value: Mapped[float | None]
+    """Last value by step, null unless finite."""
+    tags: Mapped[list[Any] | None]
+    """Names of the scalars it wrote, kept when the wanted one was not among them."""
+    cursor: Mapped[dict[str, Any] | None]
+    """How far its metric files have been read."""
+
+    attempts: Mapped[list["Attempt"]] = relationship(
+        order_by="Attempt.number", back_populates="trial", lazy="raise"
+    )
+
+
+class Attempt(Base):
+    """One try at running a trial. Infrastructure failures get another; the user's own do not."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        UniqueConstraint("trial_pk", "number"),
+        Index("attempts_live", "job_pk", "state"),
+        Index("attempts_by_state", "state"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_pk: Mapped[int] = mapped_column(ForeignKey("jobs.id"))
+    trial_pk: Mapped[int] = mapped_column(ForeignKey("trials.id"))
+    number: Mapped[int]
+    """From 1 within the trial."""
+    state: Mapped[AttemptState] = mapped_column(default=AttemptState.LAUNCHING)
+    stop_reason: Mapped[str | None] = mapped_column(String(16))
+    """Why it was told to stop (EARLY, CANCEL, TIMEOUT, JOB_ENDED), written before it is told."""
+    exit_code: Mapped[int | None]
+    """0 to 255 from the process; minus the signal's number when a signal ended it."""
+    failure_class: Mapped[str | None] = mapped_column(String(16))
+    evidence: Mapped[dict[str, Any] | None]
+    """What the failure was classified by: last lines, traceback."""
+    start_time: Mapped[float]
+    end_time: Mapped[float | None]
+
+    trial: Mapped[Trial] = relationship(back_populates="attempts", lazy="raise")
+
+
+class Measurement(Base):
+    """One value of the metric. Its key makes reading a file twice harmless."""
+
+    __tablename__ = "measurements"
+
+    trial_pk: Mapped[int] = mapped_column(ForeignKey("trials.id"), primary_key=True)
+    step: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    wall_time: Mapped[float] = mapped_column(primary_key=True)
+    source: Mapped[int] = mapped_column(primary_key=True)
+    """Which file of the trial, as its cursor numbers them."""
+    value: Mapped[float | None]
+    """Null when it is not finite; then `special` says what it was."""
+    special: Mapped[str | None] = mapped_column(String(9))
+    """NaN, Infinity or -Infinity: kept as such, since SQLite would turn NaN into null."""
+
+
+class Decision(Base):
+    """One decision of the search: what was known, who decided, what came out, how long it took."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (Index("decisions_of_job", "job_pk", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_pk: Mapped[int] = mapped_column(ForeignKey("jobs.id"))
+    kind: Mapped[str] = mapped_column(String(16))
+    """SUGGEST or STOP."""
+    algorithm: Mapped[str] = mapped_column(String(64))
+    version: Mapped[str] = mapped_column(String(32))
+    seed: Mapped[int]
+    known: Mapped[dict[str, Any]]
+    """{"finished": how many ended trials, in order of their end; "pending": numbers of the running ones}."""
+    outcome: Mapped[dict[str, Any]]
+    seconds: Mapped[float]
+    create_time: Mapped[float]

@@ -1,0 +1,140 @@
+"""What the reconciler asks of a platform, and what it is told.
+
+Every method may be called again at any time with the same arguments, by this process or by the next one after
+a crash: names are deterministic, so a second launch finds the first and leaves it alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class JobRef:
+    """Names a job on the platform."""
+
+    project: str
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRef:
+    """Names one attempt of one trial on the platform."""
+
+    job: JobRef
+    trial: int
+    attempt: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.job.job_id}-{self.trial}-{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptSpec:
+    """Everything a platform needs to run one attempt; knows nothing of any platform."""
+
+    ref: AttemptRef
+    module: str
+    """Python module to run as `python -m`."""
+    args: tuple[str, ...]
+    """Its whole argument list, in order."""
+    environment: dict[str, str]
+    """Variables the contract promises; the launcher adds those that depend on the platform."""
+    job_dir: Path | None
+    """The trial's own directory as given by the user; made before the trial starts."""
+    has_packages: bool
+    """Whether the job's own environment, made by `prepare`, is to be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackagesSpec:
+    """What a job's trials need installed."""
+
+    job: JobRef
+    uris: tuple[str, ...]
+
+
+class PreparationPhase(StrEnum):
+    UNDER_WAY = "UNDER_WAY"
+    READY = "READY"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    phase: PreparationPhase
+    message: str = ""
+    """For FAILED: what went wrong, for the job's errorMessage."""
+
+
+class AttemptPhase(StrEnum):
+    ABSENT = "ABSENT"
+    """Never started: launching it is safe."""
+    RUNNING = "RUNNING"
+    ENDED = "ENDED"
+    """Its exit code is known."""
+    LOST = "LOST"
+    """It was started and is gone, and nothing says how it ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStatus:
+    phase: AttemptPhase
+    exit_code: int | None = None
+    """For ENDED: 0 to 255, or minus the signal's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPlaces:
+    """Where an attempt's metrics may appear."""
+
+    roots: tuple[Path, ...]
+    hypertune_file: Path
+
+
+class LaunchFailed(Exception):
+    """The platform could not start the attempt; the message says why."""
+
+
+class Launcher(Protocol):
+    """A platform that runs attempts."""
+
+    @property
+    def slots(self) -> int:
+        """How many attempts may live at once, over all jobs."""
+        ...
+
+    def prepare(self, spec: PackagesSpec) -> Preparation:
+        """Start installing the job's packages, or say how far that is."""
+        ...
+
+    def abandon_preparation(self, job: JobRef) -> bool:
+        """Stop installing; true once nothing of it runs."""
+        ...
+
+    def launch(self, spec: AttemptSpec) -> None:
+        """Start the attempt unless it was started before.
+
+        Raises:
+            LaunchFailed: the platform refused.
+        """
+        ...
+
+    def observe(self, refs: Sequence[AttemptRef]) -> dict[AttemptRef, AttemptStatus]:
+        """How each attempt is now. What ENDED or LOST has left no process behind."""
+        ...
+
+    def stop(self, ref: AttemptRef, grace_seconds: float) -> None:
+        """Ask the attempt to end, and make it end once it has had `grace_seconds`. Does not wait."""
+        ...
+
+    def last_lines(self, ref: AttemptRef, limit: int) -> str:
+        """The end of the attempt's standard error, or of its output where that is empty; `limit` characters."""
+        ...
+
+    def metric_places(self, ref: AttemptRef, job_dir: Path | None) -> MetricPlaces:
+        """Where to look for what the attempt measures."""
+        ...
