@@ -38,6 +38,7 @@ class NewJob:
     project: str
     job_id: str
     training_input: dict[str, Any]
+    hyperparameters: dict[str, Any] | None
     labels: dict[str, str]
     seed: int
     previous_id: int | None = None
@@ -53,6 +54,7 @@ def create_job(session: Session, new: NewJob, now: float) -> Job:
         project=new.project,
         job_id=new.job_id,
         training_input=new.training_input,
+        hyperparameters=new.hyperparameters,
         labels=dict(new.labels),
         version=1,
         state=State.QUEUED,
@@ -74,6 +76,11 @@ def create_job(session: Session, new: NewJob, now: float) -> Job:
 def find_job(session: Session, project: str, job_id: str) -> Job | None:
     """The project's job of this name."""
     return session.scalar(select(Job).where(Job.project == project, Job.job_id == job_id))
+
+
+def job_key(session: Session, project: str, job_id: str) -> int | None:
+    """The key of the project's job of this name."""
+    return session.scalar(select(Job.id).where(Job.project == project, Job.job_id == job_id))
 
 
 def list_jobs(session: Session, project: str, limit: int, before_pk: int | None = None) -> Sequence[Job]:
@@ -107,6 +114,7 @@ def request_cancel(job: Job, reason: str, now: float) -> bool:
     if job.state in FINISHED or job.state == State.CANCELLING:
         return False
     set_state(job, State.CANCELLING, reason)
+    job.verdict = State.CANCELLED
     job.version += 1
     job.next_check_at = now
     return True

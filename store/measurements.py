@@ -58,7 +58,7 @@ def value_of(row: Measurement) -> float:
 
 
 def last_value(session: Session, trial_pk: int) -> tuple[int, float] | None:
-    """(step, value) of the last measurement by step, then by time; None where there is none or it is not finite."""
+    """(step, value) of the last measurement by step, then by time; None unless one is there and is finite."""
     query = (
         select(Measurement)
         .where(Measurement.trial_pk == trial_pk)

@@ -40,7 +40,12 @@ class Job(Base):
     version: Mapped[int] = mapped_column(default=1)
     """Counts changes that a client can make; the etag is derived from it."""
 
+    hyperparameters: Mapped[dict[str, Any] | None]
+    """The effective HyperparameterSpec in wire form, with what a resumed job inherits; null for training."""
+
     state: Mapped[State] = mapped_column(default=State.QUEUED)
+    verdict: Mapped[State | None] = mapped_column(String(16))
+    """The state it will end in, once that is settled but trials still have to be stopped."""
     error_message: Mapped[str | None] = mapped_column(Text)
     create_time: Mapped[float]
     start_time: Mapped[float | None]

@@ -82,7 +82,7 @@ def live_attempts_by_job(session: Session) -> dict[int, int]:
     return dict(session.execute(query).tuples().all())
 
 
-def jobs_wanting_slots(session: Session) -> int:
-    """How many jobs have begun and not ended: those that share the machine's slots."""
+def running_jobs(session: Session) -> int:
+    """How many jobs are in RUNNING: those that share the platform's slots."""
     query = select(func.count()).select_from(Job).where(Job.state == State.RUNNING)
     return session.scalar(query) or 0

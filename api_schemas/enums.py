@@ -1,0 +1,78 @@
+"""Enums of the wire. Each member's number is its proto number; 0 is the default and left out of answers."""
+
+from enum import IntEnum
+
+
+class WireEnum(IntEnum):
+    """An enum that is read by name (in any case, with `-` or `_`) or by number, and written by name."""
+
+    @classmethod
+    def read(cls, value: object) -> "WireEnum":
+        """The member that a JSON value names.
+
+        Raises:
+            ValueError: it names none; the message lists those there are.
+        """
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, str):
+            name = value.strip().upper().replace("-", "_")
+            if name in cls.__members__:
+                return cls[name]
+        elif isinstance(value, int) and not isinstance(value, bool):
+            for member in cls:
+                if member.value == value:
+                    return member
+        raise ValueError(f"must be one of {', '.join(cls.__members__)}")
+
+
+class ScaleTier(WireEnum):
+    BASIC = 0
+    STANDARD_1 = 1
+    PREMIUM_1 = 3
+    CUSTOM = 5
+    BASIC_GPU = 6
+    BASIC_TPU = 7
+
+
+class AcceleratorType(WireEnum):
+    ACCELERATOR_TYPE_UNSPECIFIED = 0
+    NVIDIA_TESLA_K80 = 1
+    NVIDIA_TESLA_P100 = 2
+    NVIDIA_TESLA_V100 = 3
+    NVIDIA_TESLA_P4 = 4
+    NVIDIA_TESLA_T4 = 5
+    TPU_V2 = 6
+    TPU_V3 = 7
+    NVIDIA_TESLA_A100 = 8
+    TPU_V2_POD = 9
+    TPU_V3_POD = 10
+    TPU_V4_POD = 11
+
+
+class GoalType(WireEnum):
+    GOAL_TYPE_UNSPECIFIED = 0
+    MAXIMIZE = 1
+    MINIMIZE = 2
+
+
+class Algorithm(WireEnum):
+    ALGORITHM_UNSPECIFIED = 0
+    GRID_SEARCH = 1
+    RANDOM_SEARCH = 2
+    POPULATION_BASED_TRAINING = 3
+
+
+class ParameterType(WireEnum):
+    PARAMETER_TYPE_UNSPECIFIED = 0
+    DOUBLE = 1
+    INTEGER = 2
+    CATEGORICAL = 3
+    DISCRETE = 4
+
+
+class ScaleType(WireEnum):
+    NONE = 0
+    UNIT_LINEAR_SCALE = 1
+    UNIT_LOG_SCALE = 2
+    UNIT_REVERSE_LOG_SCALE = 3

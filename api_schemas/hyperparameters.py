@@ -1,0 +1,57 @@
+"""The search that a job asks for (CONTRACT.md 2.5, 2.6)."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from api_schemas.enums import Algorithm, GoalType, ParameterType, ScaleType
+from api_schemas.scalars import WRITES_NAME, Boolean, Double, Int32, Message, Text, reads
+
+DEFAULT_METRIC_TAG = "training/hptuning/metric"
+
+
+class ParameterSpec(Message):
+    """One hyperparameter: its name on the command line, its kind and its range."""
+
+    parameter_name: Text | None = None
+    type: Annotated[ParameterType, reads(ParameterType), WRITES_NAME] | None = None
+    min_value: Double | None = None
+    max_value: Double | None = None
+    categorical_values: list[Text] = Field(default_factory=list)
+    discrete_values: list[Double] = Field(default_factory=list)
+    scale_type: Annotated[ScaleType, reads(ScaleType), WRITES_NAME] | None = None
+
+
+class HyperparameterSpec(Message):
+    """What to optimise, over what, how often. Its presence makes a job a tuning job."""
+
+    goal: Annotated[GoalType, reads(GoalType), WRITES_NAME] | None = None
+    params: list[ParameterSpec] = Field(default_factory=list)
+    max_trials: Int32 | None = None
+    max_parallel_trials: Int32 | None = None
+    max_failed_trials: Int32 | None = None
+    hyperparameter_metric_tag: Text | None = None
+    resume_previous_job_id: Text | None = None
+    enable_trial_early_stopping: Boolean | None = None
+    algorithm: Annotated[Algorithm, reads(Algorithm), WRITES_NAME] | None = None
+
+    @property
+    def effective_goal(self) -> GoalType:
+        return self.goal or GoalType.MAXIMIZE
+
+    @property
+    def effective_max_trials(self) -> int:
+        return self.max_trials or 1
+
+    @property
+    def effective_max_parallel_trials(self) -> int:
+        """Never more than there are trials."""
+        return min(self.max_parallel_trials or 1, self.effective_max_trials)
+
+    @property
+    def effective_metric_tag(self) -> str:
+        return self.hyperparameter_metric_tag or DEFAULT_METRIC_TAG
+
+    @property
+    def effective_algorithm(self) -> Algorithm:
+        return self.algorithm or Algorithm.ALGORITHM_UNSPECIFIED

@@ -1,0 +1,58 @@
+"""What a job gives back (CONTRACT.md 2.7, 2.8): the shape of `trainingOutput`, for clients and the API's document.
+
+The service writes answers straight from its rows, which is quicker for thousands of measurements; that what it
+writes has this shape is tested.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from api_schemas.scalars import Boolean, Double, Int64, Message, Text
+
+
+class BuiltInAlgorithmOutput(Message):
+    """Only of built-in algorithm jobs, which are not served."""
+
+    framework: Text | None = None
+    model_path: Text | None = None
+    python_version: Text | None = None
+    runtime_version: Text | None = None
+
+
+class HyperparameterMetric(Message):
+    """One measurement of the objective."""
+
+    training_step: Int64 | None = None
+    objective_value: Double | None = None
+
+
+class HyperparameterOutput(Message):
+    """One trial. Best first in a job's list; those without finalMetric last."""
+
+    trial_id: Text | None = None
+    hyperparameters: dict[str, Text] = Field(default_factory=dict)
+    final_metric: HyperparameterMetric | None = None
+    all_metrics: list[HyperparameterMetric] = Field(default_factory=list)
+    is_trial_stopped_early: Boolean | None = None
+    start_time: Text | None = None
+    end_time: Text | None = None
+    state: Text | None = None
+    built_in_algorithm_output: BuiltInAlgorithmOutput | None = None
+    web_access_uris: dict[str, Text] = Field(default_factory=dict)
+    error_message: Annotated[
+        Text | None, Field(description="Ours: why the trial failed, or has no objective.")
+    ] = None
+
+
+class TrainingOutput(Message):
+    """What became of a job: for a tuning job, of its trials."""
+
+    completed_trial_count: Int64 | None = None
+    trials: list[HyperparameterOutput] = Field(default_factory=list)
+    consumed_ml_units: Annotated[Double | None, Field(alias="consumedMLUnits")] = None
+    is_hyperparameter_tuning_job: Boolean | None = None
+    is_built_in_algorithm_job: Boolean | None = None
+    built_in_algorithm_output: BuiltInAlgorithmOutput | None = None
+    hyperparameter_metric_tag: Text | None = None
+    web_access_uris: dict[str, Text] = Field(default_factory=dict)

@@ -1,0 +1,113 @@
+"""Scalars of proto3 JSON (CONTRACT.md 1.7): what is accepted for each, and how it is written."""
+
+import math
+import re
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+from api_schemas.enums import WireEnum
+
+INT32, INT64 = 2**31, 2**63
+DURATION = re.compile(r"(-?\d{1,12})(?:\.(\d{1,9}))?s")
+
+
+class Message(BaseModel):
+    """A message: camelCase in JSON, snake_case here; a field that was not given is None or empty."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        # An answer's own messages are built from values that were checked when they came in.
+        revalidate_instances="never",
+    )
+
+
+def _integer(value: object, limit: int) -> int:
+    if isinstance(value, bool):
+        raise ValueError("must be an integer")
+    if isinstance(value, float):
+        if not value.is_integer():
+            raise ValueError("must be an integer")
+        value = int(value)
+    if isinstance(value, str):
+        if not re.fullmatch(r"-?[0-9]{1,20}", value):
+            raise ValueError("must be an integer, as a number or a decimal string")
+        value = int(value)
+    if not isinstance(value, int):
+        raise ValueError("must be an integer")
+    if not -limit <= value < limit:
+        raise ValueError(f"must be from {-limit} to {limit - 1}")
+    return value
+
+
+def _double(value: object) -> float:
+    if isinstance(value, str) and value in ("NaN", "Infinity", "-Infinity"):
+        return float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError("is too large for a double") from error
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be a string")
+    if "\0" in value:
+        # It can be neither an argument of a process nor a text of PostgreSQL.
+        raise ValueError("must not contain the character NUL")
+    return value
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+def _duration(value: object) -> float:
+    """Seconds of a duration such as `3600s` or `3.5s`."""
+    if isinstance(value, float):
+        return value
+    found = DURATION.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError('must be seconds followed by "s", such as "3600s" or "3.5s"')
+    return float(f"{found[1]}.{found[2] or 0}")
+
+
+def _write_duration(seconds: float) -> str:
+    return f"{seconds:.9f}".rstrip("0").rstrip(".") + "s"
+
+
+def _write_double(value: float) -> Any:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+
+
+Int32 = Annotated[int, BeforeValidator(lambda value: _integer(value, INT32))]
+Int64 = Annotated[int, BeforeValidator(lambda value: _integer(value, INT64)), PlainSerializer(str)]
+Double = Annotated[float, BeforeValidator(_double), PlainSerializer(_write_double)]
+Text = Annotated[str, BeforeValidator(_text)]
+Boolean = Annotated[bool, BeforeValidator(_boolean)]
+Duration = Annotated[float, BeforeValidator(_duration), PlainSerializer(_write_duration)]
+"""Seconds; written as proto's JSON has it."""
+
+_Enum = TypeVar("_Enum", bound=WireEnum)
+
+
+def _write_enum(value: WireEnum) -> str:
+    return value.name
+
+
+WRITES_NAME = PlainSerializer(_write_enum)
+
+
+def reads(enum: type[WireEnum]) -> BeforeValidator:
+    """The validator that reads this enum by name or number."""
+    return BeforeValidator(enum.read)

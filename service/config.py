@@ -1,0 +1,18 @@
+"""What the door needs to know of the house."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class DoorConfig:
+    """Settings of the service, and what the launcher behind it can do."""
+
+    max_body_bytes: int
+    """Larger request bodies are refused with 413."""
+    allowed_hosts: frozenset[str]
+    """Host names that a request may be addressed to; others are refused, which defeats DNS rebinding."""
+    local_paths: tuple[Path, ...] | None
+    """Directories that packageUris and jobDir may name; None: any."""
+    runs_containers: bool
+    """Whether the launcher takes images and several replicas; the local one runs Python packages."""

@@ -1,0 +1,40 @@
+"""Every failure leaves in the google.rpc shape (CONTRACT.md 1.8), whoever raised it."""
+
+from http import HTTPStatus
+
+import structlog
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from api_schemas.errors import ApiError, Internal, InvalidArgument, NotFound, Unimplemented
+from service.answers import JsonAnswer
+
+log = structlog.get_logger(__name__)
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer our own errors, the framework's, and those nobody expected."""
+    app.add_exception_handler(ApiError, _ours)
+    app.add_exception_handler(HTTPException, _frameworks)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _ours(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return JsonAnswer(error.body(), status_code=error.http_status)
+
+
+def _frameworks(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return _ours(request, NotFound(f"There is nothing at {request.url.path}."))
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return _ours(request, Unimplemented(f"{request.method} is not served at {request.url.path}."))
+    return _ours(request, InvalidArgument([], message=str(error.detail)))
+
+
+def _unexpected(request: Request, error: Exception) -> Response:
+    # What went wrong stays in the log: a traceback could quote what the caller must not see.
+    log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
+    return _ours(request, Internal("The service failed; its log says why."))
