@@ -1,7 +1,7 @@
-"""What a job gives back (CONTRACT.md 2.7, 2.8): the shape of `trainingOutput`, for clients and the API's document.
+"""What a job gives back (CONTRACT.md 2.7, 2.8): the shape of `trainingOutput`.
 
-The service writes answers straight from its rows, which is quicker for thousands of measurements; that what it
-writes has this shape is tested.
+The service writes answers straight from its rows, which is quicker for thousands of measurements; a test
+holds them against these messages.
 """
 
 from typing import Annotated

@@ -78,7 +78,7 @@ def _machine_violations(given: TrainingInput) -> Iterator[FieldViolation]:
         if machine and given.master_type and _is_compute_engine(machine) != family:
             yield FieldViolation(
                 f"{role}_type",
-                f"'{shortened(machine)}' is not of the family of '{shortened(given.master_type)}', masterType; "
+                f"'{shortened(machine)}' is of another family than '{shortened(given.master_type)}'; "
                 "use Compute Engine machine types for all roles, or legacy ones for all.",
             )
 

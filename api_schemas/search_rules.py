@@ -1,6 +1,7 @@
 """Rules that the search in a job must keep (CONTRACT.md 2.5, 2.6, 6.1)."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 
 from api_schemas.enums import Algorithm, ParameterType, ScaleType
@@ -126,8 +127,7 @@ def _categorical_violations(at: str, parameter: ParameterSpec) -> Iterator[Field
     field = f"{at}.categorical_values"
     if not values:
         yield FieldViolation(field, "A CATEGORICAL parameter needs at least one value.")
-    seen: set[str] = set()
-    twice = next((value for value in values if value in seen or seen.add(value)), None)
+    twice = next((value for value, count in Counter(values).items() if count > 1), None)
     if twice is not None:
         yield FieldViolation(field, f"'{shortened(twice)}' is listed twice; the values must be distinct.")
     for bound in ("min_value", "max_value"):

@@ -50,7 +50,7 @@ def accept_job(session: Session, project: str, posted: WireJob, config: DoorConf
         return create_job(session, new, now)
     except DuplicateJob as error:
         raise AlreadyExists(
-            f"Field: job.job_id Error: There is a job of this id already: projects/{project}/jobs/{new.job_id}."
+            f"Field: job.job_id Error: There is such a job already: projects/{project}/jobs/{new.job_id}."
         ) from error
 
 

@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     """Port to listen on; 0 takes a free one."""
     database_url: str | None = None
     """SQLAlchemy URL; by default SQLite in the data folder."""
-    broker_url: str = "memory://"
+    broker_url: str = "memory://localhost"
     """Celery's broker; by default inside the process."""
 
     slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)

@@ -1,1 +1,1 @@
-"""What runs trials. Each launcher translates the same specs for one platform and passes one contract suite."""
+"""What runs trials. Each launcher translates the same specs for one platform; all pass one contract suite."""

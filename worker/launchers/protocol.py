@@ -132,7 +132,7 @@ class Launcher(Protocol):
         ...
 
     def last_lines(self, ref: AttemptRef, limit: int) -> str:
-        """The end of the attempt's standard error, or of its output where that is empty; `limit` characters."""
+        """The end of the attempt's standard error, or of its output where that is empty."""
         ...
 
     def metric_places(self, ref: AttemptRef, job_dir: Path | None) -> MetricPlaces:

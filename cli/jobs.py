@@ -1,0 +1,127 @@
+"""`vernier jobs`: gcloud's verbs for jobs (CONTRACT.md 7.3)."""
+
+import sys
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import submit_training
+from cli.errors import reported
+from cli.options import DEFAULT_ADDRESS, DEFAULT_PROJECT, Address, OutputFormat, Project
+from cli.output import Format, chosen, columns, console_on, print_document
+
+if TYPE_CHECKING:
+    from client import Job
+
+app = typer.Typer(help="Submit jobs, look at them, cancel them.", no_args_is_help=True)
+submit = typer.Typer(help="Submit a job.", no_args_is_help=True)
+submit.command(
+    "training",
+    cls=submit_training.UserArgsCommand,
+    help=submit_training.training.__doc__,
+)(submit_training.training)
+submit.callback()(lambda: None)  # keeps `submit` a group of one command
+app.add_typer(submit, name="submit")
+
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.", show_default=False)]
+
+
+@app.command()
+def describe(
+    context: typer.Context,
+    job_id: JobId,
+    summarize: Annotated[
+        bool, typer.Option("--summarize", help="Tables, also where stdout is no terminal.")
+    ] = False,
+    project: Project = DEFAULT_PROJECT,
+    api: Address = DEFAULT_ADDRESS,
+    form: OutputFormat = None,
+) -> None:
+    """Show a job with its trials, best first."""
+    with reported(context):
+        from client import VernierClient
+
+        with VernierClient(api, project) as client:
+            job = client.get_job(job_id)
+        form = Format.HUMAN if summarize and form is None else chosen(form)
+        if form in (Format.YAML, Format.JSON):
+            print_document(job, form)
+            return
+
+        import time
+
+        from cli import tables
+        from cli.job_view import JobView
+
+        view = JobView.of(job)
+        whole = form is Format.HUMAN
+        shown = tables.job_summary(view, time.time()) if whole else tables.trials_table(view)
+        console_on(sys.stdout).print(shown)
+
+
+@app.command("list")
+def list_jobs(
+    context: typer.Context,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most this many jobs.", show_default=False)
+    ] = None,
+    sort_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[~]FIELD", help="E.g. ~createTime; ~ for the largest first.", show_default=False
+        ),
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--filter",
+            metavar="EXPRESSION",
+            help="E.g. 'state=RUNNING AND jobId:census*'.",
+            show_default=False,
+        ),
+    ] = None,
+    project: Project = DEFAULT_PROJECT,
+    api: Address = DEFAULT_ADDRESS,
+    form: OutputFormat = None,
+) -> None:
+    """List the project's jobs, newest first."""
+    with reported(context):
+        from cli.job_filter import parse_filter, sort_key
+        from client import VernierClient
+
+        matches = parse_filter(where or "")
+        key, descending = sort_key(sort_by or "")
+        with VernierClient(api, project) as client:
+            jobs = (job for job in client.list_jobs() if matches(job))
+            found = list(islice(jobs, None if sort_by else limit))
+        if sort_by:
+            found = sorted(found, key=key, reverse=descending)[:limit]
+        # gcloud lists as a table wherever stdout goes, so only an explicit format changes that.
+        if form in (Format.YAML, Format.JSON):
+            print_document(found, form)
+        elif found:
+            print(columns(("JOB_ID", "STATUS", "CREATED"), [_row(job) for job in found]))
+        else:
+            print("Listed 0 items.", file=sys.stderr)
+
+
+@app.command()
+def cancel(
+    context: typer.Context,
+    job_id: JobId,
+    project: Project = DEFAULT_PROJECT,
+    api: Address = DEFAULT_ADDRESS,
+) -> None:
+    """Cancel a job; a finished one stays as it is."""
+    with reported(context):
+        from client import VernierClient
+
+        with VernierClient(api, project) as client:
+            client.cancel_job(job_id)
+
+
+def _row(job: "Job") -> tuple[str, str, str]:
+    from cli.job_view import local_time, seconds
+
+    return job.get("jobId", ""), job.get("state", ""), local_time(seconds(job.get("createTime")))

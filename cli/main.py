@@ -1,0 +1,32 @@
+"""The command's tree: each group or command is a file of its own, hung in here."""
+
+import typer
+
+from cli import jobs
+from cli.serve import serve
+
+app = typer.Typer(
+    name="vernier",
+    help="Training and hyperparameter tuning jobs, on your own machine or cluster.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # rich's boxes cut long flags off at 80 columns, and take time to load
+    pretty_exceptions_enable=False,  # a plain traceback can be pasted into a report, and shows no secrets
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(jobs.app, name="jobs")
+app.command()(serve)
+
+
+@app.callback()
+def root() -> None:
+    """Keeps `vernier` a group, whatever the number of commands in it."""
+
+
+def main() -> None:
+    """Runs the command line in `sys.argv` and exits."""
+    app(prog_name="vernier")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""`vernier serve`: the embedded service in the foreground."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from settings import Settings
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; loopback only.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder for the database, logs and trials.")] = None,
+) -> None:
+    """Start the service on this machine; Ctrl-C stops it, and running trials go on."""
+    given = {"host": host, "port": port, "data_dir": data_dir}
+    run(Settings(**{name: value for name, value in given.items() if value is not None}))  # type: ignore[arg-type]
+
+
+def run(settings: Settings) -> None:
+    """Serve until told to stop. Exits with 1 if it can't start."""
+    # Imported here: the other commands should not wait for a web server and a task queue to load.
+    from cli.embedded import CannotServe, Embedded, listen, own_data_dir, serve_http
+    from cli.logs import configure_logs
+
+    configure_logs(settings.log_format)
+    try:
+        with own_data_dir(settings.data_dir), listen(settings.host, settings.port) as listener:
+            embedded = Embedded(settings)
+            typer.echo(_welcome(settings, listener.getsockname()[1]))
+            embedded.start()
+            try:
+                serve_http(embedded, listener)
+            finally:
+                embedded.stop()
+    except CannotServe as error:
+        typer.echo(f"ERROR: (vernier.serve) {error}", err=True)
+        raise typer.Exit(1) from error
+    typer.echo("Stopped. Trials that were running go on, and are found again at the next start.")
+
+
+def _welcome(settings: Settings, port: int) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"http://{host}:{port}"
+    away = "" if port == 8080 and settings.host == "127.0.0.1" else f"\n    export VERNIER_API={address}"
+    return f"""
+Vernier: training and hyperparameter tuning jobs, with the API of Cloud ML Engine v1.
+
+  API         {address}/v1/projects/local/jobs
+  Data        {settings.data_dir}
+  Trials      up to {settings.slots} at once, as processes of this machine
+
+Submit a job from another terminal:
+{away}
+    vernier jobs submit training my_job_1 --config job.yaml \\
+        --package-path trainer --module-name trainer.task --watch
+    curl {address}/v1/projects/local/jobs
+
+Ctrl-C stops the service; running trials go on.
+"""

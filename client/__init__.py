@@ -1,0 +1,51 @@
+"""The Python client: a thin, typed caller of the REST API.
+
+    from client import VernierClient
+
+    with VernierClient(project="local") as vernier:
+        vernier.create_job({"jobId": "census_1", "trainingInput": {...}})
+        job = vernier.wait("census_1")
+
+`jobs.py` holds the calls, `transport.py` what a request goes through (retries, address, decoding),
+`errors.py` what can go wrong, `resources.py` the shapes of the answers. Jobs stay plain dicts, as the
+wire has them (CONTRACT.md 2). Of ours, only `api_schemas` may be imported here.
+"""
+
+from client.errors import (
+    Aborted,
+    AlreadyExists,
+    ClientError,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+    ServiceFault,
+    ServiceUnreachable,
+    Unauthenticated,
+    UnexpectedAnswer,
+)
+from client.jobs import TERMINAL_STATES, VernierClient
+from client.resources import FieldViolation, Job, Metric, TrainingOutput, Trial
+
+__all__ = [
+    "TERMINAL_STATES",
+    "Aborted",
+    "AlreadyExists",
+    "ClientError",
+    "FailedPrecondition",
+    "FieldViolation",
+    "InvalidArgument",
+    "Job",
+    "Metric",
+    "NotFound",
+    "PermissionDenied",
+    "ResourceExhausted",
+    "ServiceFault",
+    "ServiceUnreachable",
+    "TrainingOutput",
+    "Trial",
+    "Unauthenticated",
+    "UnexpectedAnswer",
+    "VernierClient",
+]

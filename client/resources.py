@@ -1,0 +1,60 @@
+"""The shapes of the service's answers, for type checkers (CONTRACT.md 2.1, 2.7, 2.8).
+
+Every key may be absent: the wire drops zero and empty values (CONTRACT.md 1.7). int64 values are decimal
+strings, times are RFC 3339 in UTC.
+"""
+
+from typing import Any, TypedDict
+
+
+class Metric(TypedDict, total=False):
+    """One reported value of the objective; `objectiveValue` may be "NaN" or "Infinity" as a string."""
+
+    trainingStep: str
+    objectiveValue: float | str
+
+
+class Trial(TypedDict, total=False):
+    """One trial; `hyperparameters` are strings for every type, `allMetrics` is its learning curve."""
+
+    trialId: str
+    hyperparameters: dict[str, str]
+    finalMetric: Metric
+    allMetrics: list[Metric]
+    isTrialStoppedEarly: bool
+    startTime: str
+    endTime: str
+    state: str
+
+
+class TrainingOutput(TypedDict, total=False):
+    """What a job has produced so far; `trials` are ordered best first."""
+
+    completedTrialCount: str
+    trials: list[Trial]
+    consumedMLUnits: float
+    isHyperparameterTuningJob: bool
+    hyperparameterMetricTag: str
+
+
+class Job(TypedDict, total=False):
+    """One training job. `trainingInput` comes back as it was posted, so it stays a plain dict."""
+
+    jobId: str
+    trainingInput: dict[str, Any]
+    trainingOutput: TrainingOutput
+    labels: dict[str, str]
+    state: str
+    createTime: str
+    startTime: str
+    endTime: str
+    errorMessage: str
+    etag: str
+    jobPosition: str
+
+
+class FieldViolation(TypedDict):
+    """One thing wrong with a request: the field's path in snake_case, and why."""
+
+    field: str
+    description: str

@@ -1,0 +1,1 @@
+"""The smallest trainer: no library, one file, two hyperparameters."""

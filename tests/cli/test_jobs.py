@@ -1,0 +1,174 @@
+"""`vernier jobs describe`, `list` and `cancel` as their user sees them."""
+
+import json
+
+import pytest
+import yaml
+
+from tests.cli.conftest import Run
+from tests.cli.jobs_for_show import curve, trial, tuning_job
+from tests.client.fake_service import FakeService
+
+JOB = tuning_job(
+    trial(3, "SUCCEEDED", 0.9731),
+    trial(1, "SUCCEEDED", 0.91),
+    trial(2, "SUCCEEDED", 0.2, isTrialStoppedEarly=True),
+    trial(4, "FAILED"),
+    trial(5, "RUNNING", allMetrics=curve(0.1, 0.375)),
+)
+
+
+@pytest.fixture
+def described(service: FakeService) -> FakeService:
+    service.add(**JOB)
+    return service
+
+
+@pytest.mark.usefixtures("described")
+def test_describe_prints_the_whole_job_as_sorted_yaml(vernier: Run) -> None:
+    result = vernier("jobs", "describe", "census_hp_1")
+
+    assert result.exit_code == 0
+    shown = yaml.safe_load(result.stdout)
+    assert shown == JOB
+    assert list(shown) == sorted(shown)
+
+
+@pytest.mark.usefixtures("described")
+def test_describe_prints_json(vernier: Run) -> None:
+    assert json.loads(vernier("jobs", "describe", "census_hp_1", "--format", "json").stdout) == JOB
+
+
+@pytest.mark.usefixtures("described")
+@pytest.mark.parametrize("words", [("--summarize",), ("--format", "human")])
+def test_a_summary_shows_the_trials_best_first(vernier: Run, words: tuple[str, ...]) -> None:
+    lines = vernier("jobs", "describe", "census_hp_1", *words).stdout.splitlines()
+
+    assert "best      0.9731 accuracy at step 1000, trial 3   lr=0.0316228  opt=adam" in [
+        line.rstrip() for line in lines
+    ]
+    header = next(index for index, line in enumerate(lines) if "TRIAL" in line)
+    assert lines[header].split() == ["TRIAL", "STATE", "OBJECTIVE", "STEP", "lr", "opt"]
+    assert [line.split() for line in lines[header + 2 : header + 7]] == [
+        ["3", "SUCCEEDED", "0.9731", "1000", "0.0316228", "adam"],
+        ["1", "SUCCEEDED", "0.91", "1000", "0.0116228", "adam"],
+        ["2", "STOPPED", "EARLY", "0.2", "1000", "0.0216228", "adam"],
+        ["4", "FAILED", "–", "–", "0.0416228", "adam"],
+        ["5", "RUNNING", "0.375", "–", "0.0516228", "adam"],
+    ]
+
+
+def test_a_summary_shows_why_a_job_failed_and_how_long_it_took(service: FakeService, vernier: Run) -> None:
+    service.add("j", state="FAILED", errorMessage="The [red] replica died.", endTime="2020-03-02T11:02:00Z")
+    shown = vernier("jobs", "describe", "j", "--summarize").stdout
+
+    assert "The [red] replica died." in shown
+    assert "1h 02m" in shown
+
+
+def test_many_hyperparameters_share_a_column(service: FakeService, vernier: Run) -> None:
+    names = [f"parameter_{number}" for number in range(9)]
+    job = tuning_job(trial(1, "RUNNING", hyperparameters=dict.fromkeys(names, "7")))
+    service.add(**{**job, "jobId": "j", "trainingInput": {"hyperparameters": {}}})
+
+    shown = vernier("jobs", "describe", "j", "--format", "table").stdout
+    assert "HYPERPARAMETERS" in shown
+    assert "parameter_0=7  parameter_1=7" in shown
+
+
+def test_describe_of_an_unknown_job_exits_with_1(vernier: Run) -> None:
+    result = vernier("jobs", "describe", "missing")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("ERROR: (vernier.jobs.describe) NOT_FOUND: ")
+
+
+def test_list_prints_a_table_of_all_pages(service: FakeService, vernier: Run) -> None:
+    for number in range(150):
+        service.add(f"job_{number}", state="SUCCEEDED")
+    lines = vernier("jobs", "list").stdout.splitlines()
+
+    assert lines[0].split() == ["JOB_ID", "STATUS", "CREATED"]
+    assert len(lines) == 151
+    assert lines[150].split()[:2] == ["job_149", "SUCCEEDED"]
+    assert lines[150].split()[2].startswith("2020-03-0")
+
+
+def test_an_empty_list_says_so_on_stderr(vernier: Run) -> None:
+    result = vernier("jobs", "list")
+
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "Listed 0 items.\n")
+
+
+def test_an_empty_list_as_json_is_json(vernier: Run) -> None:
+    assert vernier("jobs", "list", "--format", "json").stdout == "[]\n"
+
+
+def ids(vernier: Run, *words: str) -> list[str]:
+    result = vernier("jobs", "list", "--format", "yaml", *words)
+    return [job["jobId"] for job in yaml.safe_load(result.stdout)]
+
+
+@pytest.fixture
+def three(service: FakeService) -> FakeService:
+    service.add("rnn_2", state="FAILED", createTime="2020-03-03T10:00:00Z", labels={"owner": "ana"})
+    service.add("census_1", state="RUNNING", createTime="2020-03-02T10:00:00Z")
+    service.add("rnn_1", state="SUCCEEDED", createTime="2020-03-01T10:00:00Z", labels={"owner": "bo b"})
+    return service
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("state=RUNNING", ["census_1"]),
+        ("state != RUNNING", ["rnn_2", "rnn_1"]),
+        ("jobId:rnn*", ["rnn_2", "rnn_1"]),
+        ("jobId:sus", ["census_1"]),
+        ("jobId:rnn* AND state:FAILED", ["rnn_2"]),
+        ("labels.owner=ana", ["rnn_2"]),
+        ('labels.owner="bo b"', ["rnn_1"]),
+        ("labels.team=x", []),
+    ],
+)
+def test_a_filter_keeps_what_matches(vernier: Run, expression: str, found: list[str]) -> None:
+    assert ids(vernier, "--filter", expression) == found
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize("expression", ["state=A OR state=B", "NOT state=A", "(state=A)", "state", "a<3"])
+def test_a_filter_that_says_more_is_refused(vernier: Run, expression: str) -> None:
+    result = vernier("jobs", "list", "--filter", expression)
+
+    assert result.exit_code == 2
+    assert "supported are FIELD=VALUE" in result.stderr
+
+
+@pytest.mark.usefixtures("three")
+def test_a_list_is_sorted_before_it_is_cut(vernier: Run) -> None:
+    assert ids(vernier, "--limit", "2") == ["rnn_2", "census_1"]
+    assert ids(vernier, "--sort-by", "jobId", "--limit", "2") == ["census_1", "rnn_1"]
+    assert ids(vernier, "--sort-by", "~jobId", "--limit", "2") == ["rnn_2", "rnn_1"]
+
+
+def test_a_limit_asks_for_no_more_pages_than_it_needs(service: FakeService, vernier: Run) -> None:
+    for number in range(150):
+        service.add(f"job_{number}")
+
+    assert len(ids(vernier, "--limit", "5")) == 5
+    assert len(service.requests) == 1
+
+
+def test_cancel_prints_nothing(service: FakeService, vernier: Run) -> None:
+    service.add("j", state="RUNNING")
+    result = vernier("jobs", "cancel", "j")
+
+    assert (result.exit_code, result.output) == (0, "")
+    assert service.jobs["local", "j"]["state"] == "CANCELLING"
+
+
+def test_cancel_of_an_unknown_job_exits_with_1(vernier: Run) -> None:
+    result = vernier("jobs", "cancel", "j")
+
+    assert result.exit_code == 1
+    assert "(vernier.jobs.cancel) NOT_FOUND" in result.stderr

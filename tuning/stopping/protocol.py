@@ -1,0 +1,46 @@
+"""The one interface of all stopping rules, and the decision they return."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tuning.stopping.finished_curves import FinishedCurves
+from tuning.trials import Point
+
+
+@dataclass(frozen=True, slots=True)
+class StopDecision:
+    """Stop the trial, and why.
+
+    Attributes:
+        rule: the rule's name, such as `median`.
+        step: the running trial's last step, where it was judged.
+        value: what was judged of the running trial, in units of the objective.
+        threshold: what it had to reach, in the same units.
+        peers: how many finished trials the threshold was made of.
+    """
+
+    rule: str
+    step: int
+    value: float
+    threshold: float
+    peers: int
+
+
+class StoppingRule(Protocol):
+    """Decides about one running trial at a time; pure, so the same curves give the same decision."""
+
+    def decide(
+        self, running: Sequence[Point], finished: FinishedCurves | Sequence[Sequence[Point]]
+    ) -> StopDecision | None:
+        """Decide whether to stop the trial now.
+
+        Args:
+            running: what the trial has reported so far, in any order; where a step comes twice, the later
+                entry counts.
+            finished: the curves of finished trials of the same job, as curves or, for many decisions over
+                the same trials, as `FinishedCurves`.
+
+        Returns:
+            The decision to stop, or None: carry on.
+        """

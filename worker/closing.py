@@ -1,0 +1,140 @@
+"""What the end of an attempt means for its trial, and the end of a trial for its job."""
+
+from collections.abc import Sequence
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from api_schemas.hyperparameters import HyperparameterSpec
+from store.models import Attempt, Job, Trial
+from store.states import AttemptState, State
+from store.trials import finish_trial, new_attempt
+from worker import failures
+from worker.launchers.protocol import AttemptPhase
+from worker.observe import Sight
+from worker.view import current
+
+log = structlog.get_logger(__name__)
+
+EARLY, CANCEL, JOB_ENDED = "EARLY", "CANCEL", "JOB_ENDED"
+"""Why an attempt was told to stop."""
+
+TAGS_NAMED = 10
+
+
+def tell_to_stop(trial: Trial, reason: str) -> None:
+    """Write the intent to stop the trial's attempt, unless there is one."""
+    attempt = current(trial)
+    if attempt.stop_reason is None:
+        attempt.stop_reason = reason
+
+
+def close(job: Job, trial: Trial, sight: Sight, tag: str | None, max_lost: int, now: float) -> None:
+    """The trial's attempt has ended as it was seen; close it, and the trial unless it gets another attempt.
+
+    Args:
+        tag: of the metric; None for plain training.
+        max_lost: how many lost attempts are followed by another.
+    """
+    attempt = current(trial)
+    _end(attempt, sight.status.exit_code, now)
+    if attempt.stop_reason == EARLY:
+        trial.stopped_early = True
+        finish_trial(job, trial, State.SUCCEEDED, now)
+    elif attempt.stop_reason is not None:
+        finish_trial(job, trial, State.CANCELLED, now)
+    elif sight.status.phase is AttemptPhase.LOST and attempt.number <= max_lost:
+        _classify(attempt, failures.lost(attempt.number))
+        trial.attempts.append(new_attempt(job, attempt.number + 1, now))
+    elif sight.status.phase is AttemptPhase.LOST:
+        _fail(job, trial, failures.lost(attempt.number), now)
+    elif sight.status.exit_code == 0:
+        message = missing_metric(trial, tag) if tag is not None and trial.final_value is None else None
+        finish_trial(job, trial, State.SUCCEEDED, now, message)
+    else:
+        assert sight.status.exit_code is not None
+        _fail(job, trial, failures.exited(sight.status.exit_code, sight.last_lines), now)
+    log.info(
+        "attempt ended",
+        trial=trial.number,
+        attempt=attempt.number,
+        exit_code=attempt.exit_code,
+        state=str(trial.state),
+    )
+
+
+def close_not_launched(job: Job, trial: Trial, reason: str, now: float) -> None:
+    """The platform refused to start the trial's attempt."""
+    _end(current(trial), None, now)
+    _fail(job, trial, failures.not_launched(reason), now)
+
+
+def missing_metric(trial: Trial, tag: str) -> str:
+    """Why a trial that ended well has no objective."""
+    tags = trial.tags or []
+    if tag in tags:
+        return f"The last value of '{tag}' that the trial reported is not a finite number."
+    if not tags:
+        return f"The trial reported no metric: neither '{tag}' nor any other scalar was found in its job dir."
+    named = ", ".join(f"'{name}'" for name in tags[:TAGS_NAMED])
+    more = f" and {len(tags) - TAGS_NAMED} more" if len(tags) > TAGS_NAMED else ""
+    return f"The trial never reported '{tag}'. It did write {named}{more}."
+
+
+def verdict(
+    session: Session, job: Job, spec: HyperparameterSpec | None, ended: Sequence[Trial]
+) -> tuple[State, str | None] | None:
+    """How the job ends, with its errorMessage, if the trials that just ended settle that."""
+    if spec is None:
+        return (ended[0].state, ended[0].error_message) if ended else None
+    failed = [trial for trial in ended if trial.state == State.FAILED]
+    if not failed:
+        return None
+    session.flush()
+    message = _too_many_failures(session, job, spec, failed[0])
+    return None if message is None else (State.FAILED, message)
+
+
+def _too_many_failures(session: Session, job: Job, spec: HyperparameterSpec, failed: Trial) -> str | None:
+    counts = dict(
+        session.execute(select(Trial.state, func.count()).where(Trial.job_pk == job.id).group_by(Trial.state))
+        .tuples()
+        .all()
+    )
+    failures_so_far = counts.get(State.FAILED, 0)
+    limit = spec.max_failed_trials or 0
+    if limit > 0:
+        if failures_so_far < limit:
+            return None
+        why = f"{failures_so_far} trials failed; maxFailedTrials is {limit}."
+    else:
+        # The service decides (CONTRACT.md 3.3): it gives up when as many trials as run side by side have
+        # failed before any went well.
+        if counts.get(State.SUCCEEDED, 0) > 0 or failures_so_far < spec.effective_max_parallel_trials:
+            return None
+        why = (
+            f"Hyperparameter Tuning Trial #{failed.number} Failed before any other successful trials were "
+            "completed."
+        )
+    return f"{why} Trial #{failed.number} with {_values(failed)}: {failed.error_message}"
+
+
+def _values(trial: Trial) -> str:
+    return ", ".join(f"{name}={value}" for name, value in trial.values.items())
+
+
+def _end(attempt: Attempt, exit_code: int | None, now: float) -> None:
+    attempt.state = AttemptState.ENDED
+    attempt.end_time = now
+    attempt.exit_code = exit_code
+
+
+def _classify(attempt: Attempt, failure: failures.Failure) -> None:
+    attempt.failure_class = failure.failure_class
+    attempt.evidence = failure.evidence
+
+
+def _fail(job: Job, trial: Trial, failure: failures.Failure, now: float) -> None:
+    _classify(current(trial), failure)
+    finish_trial(job, trial, State.FAILED, now, failure.message)

@@ -1,0 +1,72 @@
+"""Why an attempt failed: classified once, with its evidence, in words for the job's owner (PEERS.md G.4)."""
+
+import signal
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+TRACEBACK = "Traceback (most recent call last):"
+EVIDENCE_CHARACTERS = 8000
+
+
+class FailureClass(StrEnum):
+    USER_ERROR = "USER_ERROR"
+    """The program ended with a status other than 0, or was killed by a signal that was not ours."""
+    LOST = "LOST"
+    """It vanished: the machine restarted, or everything of it was killed from outside."""
+    LAUNCH = "LAUNCH"
+    """The platform could not start it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    failure_class: FailureClass
+    message: str
+    evidence: dict[str, Any]
+
+
+def exited(exit_code: int, last_lines: str) -> Failure:
+    """A process that ended by itself with `exit_code` (minus the signal's number for a signal)."""
+    status = str(exit_code) if exit_code >= 0 else f"{-exit_code}({_signal_name(-exit_code)})"
+    cause = last_traceback(last_lines) or last_lines.strip()[-EVIDENCE_CHARACTERS:]
+    message = f"The replica master 0 exited with a non-zero status of {status}."
+    if cause:
+        message += f" Termination reason: Error.\n{cause}"
+    return Failure(FailureClass.USER_ERROR, message, {"exit_code": exit_code, "last_lines": cause})
+
+
+def lost(attempts: int) -> Failure:
+    """An attempt of which nothing is left, the `attempts`-th of its trial."""
+    message = (
+        f"The replica master 0 vanished without an exit status, {attempts} times in a row: the machine "
+        "restarted, or the whole process group was killed from outside."
+    )
+    return Failure(FailureClass.LOST, message, {"attempts": attempts})
+
+
+def not_launched(reason: str) -> Failure:
+    """An attempt that the platform refused to start."""
+    return Failure(FailureClass.LAUNCH, f"The replica master 0 could not be started: {reason}", {})
+
+
+def last_traceback(text: str) -> str | None:
+    """The last Python traceback in the text, from its first line to the exception's message."""
+    start = text.rfind(TRACEBACK)
+    if start < 0:
+        return None
+    # "During handling of the above exception" joins tracebacks that belong together.
+    chained = text.rfind("\n\n", 0, start)
+    while chained > 0 and "exception" in text[chained:start]:
+        earlier = text.rfind(TRACEBACK, 0, start)
+        if earlier < 0:
+            break
+        start = earlier
+        chained = text.rfind("\n\n", 0, start)
+    return text[start:].strip()[-EVIDENCE_CHARACTERS:]
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown signal"

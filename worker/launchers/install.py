@@ -1,0 +1,166 @@
+"""Installs a job's packages into an environment of its own: `python -m worker.launchers.install PLAN.json`.
+
+Runs as a process of its own, once per job, and may be killed and run again at any point. The environment is a
+virtual one that also sees the packages of the interpreter that runs trainers, so a trainer that needs only
+those installs in a second; what it brings along shadows them and touches nothing outside.
+
+pip is run as the contract describes (CONTRACT.md 4.1): each package first alone and by force, then with what
+it requires. pip unpacks; nothing here does.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+ENDINGS = (".tar.gz", ".tgz", ".zip", ".whl")
+
+
+class InstallFailed(Exception):
+    """A package could not be had or installed; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    uris: tuple[str, ...]
+    packages: Path
+    env: Path
+    python: Path
+    max_bytes: int
+
+
+def main(arguments: list[str]) -> int:
+    """Carry out the plan in the file named by the only argument."""
+    raw = json.loads(Path(arguments[0]).read_text())
+    plan = Plan(
+        tuple(raw["uris"]), Path(raw["packages"]), Path(raw["env"]), Path(raw["python"]), raw["max_bytes"]
+    )
+    try:
+        files = [
+            fetch(uri, plan.packages / str(number), plan.max_bytes) for number, uri in enumerate(plan.uris)
+        ]
+        make_environment(plan.env, plan.python)
+        for file in files:
+            install(file, plan.env)
+    except InstallFailed as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def fetch(uri: str, into: Path, max_bytes: int) -> Path:
+    """Bring one package into a directory of its own; gives its path there.
+
+    Raises:
+        InstallFailed: there is no such package, it is too large, or no kind that pip installs.
+    """
+    parts = urlsplit(uri)
+    shutil.rmtree(into, ignore_errors=True)
+    into.mkdir(parents=True)
+    if parts.scheme in ("http", "https"):
+        return _download(uri, into / _file_name(parts.path, uri), max_bytes)
+    if parts.scheme in ("", "file"):
+        return _copy(Path(unquote(parts.path)) if parts.scheme else Path(uri), into)
+    raise InstallFailed(f"{uri}: only local paths, file://, http:// and https:// can be fetched")
+
+
+def make_environment(env: Path, python: Path) -> None:
+    """A virtual environment that sees `python`'s packages behind its own."""
+    shutil.rmtree(env, ignore_errors=True)
+    _run([str(python), "-m", "venv", "--without-pip", str(env)], f"{python} can't make an environment")
+    script = (
+        "import json, sysconfig; print(json.dumps([sysconfig.get_path(p) for p in ('purelib', 'platlib')]))"
+    )
+    parents = json.loads(_run([str(python), "-c", script], f"{python} does not run"))
+    own = json.loads(_run([str(env / "bin" / "python"), "-c", script], f"{env} does not run"))[0]
+    lines = [f"import site; site.addsitedir({parent!r})\n" for parent in dict.fromkeys(parents)]
+    (Path(own) / "_trainers.pth").write_text("".join(lines))
+
+
+def install(package: Path, env: Path) -> None:
+    """Install one package, by force, then what it requires and is not there yet.
+
+    Raises:
+        InstallFailed: with the end of what pip said.
+    """
+    pip = [sys.executable, "-m", "pip", "--python", str(env / "bin" / "python"), "install"]
+    pip += ["--disable-pip-version-check", "--no-input", "--no-warn-script-location"]
+    if not _names_its_builder(package):
+        # Built with setuptools, which is there: no need to fetch one, so it works without a network.
+        pip.append("--no-build-isolation")
+    for options in (["--upgrade", "--force-reinstall", "--no-deps"], []):
+        _run([*pip, *options, str(package)], f"{package.name} can't be installed")
+
+
+def _download(uri: str, target: Path, max_bytes: int) -> Path:
+    size = 0
+    try:
+        with (
+            httpx.stream("GET", uri, follow_redirects=True, timeout=60.0) as answer,
+            target.open("wb") as file,
+        ):
+            answer.raise_for_status()
+            for chunk in answer.iter_bytes():
+                size += len(chunk)
+                if size > max_bytes:
+                    raise InstallFailed(f"{uri} is larger than {max_bytes} bytes (VERNIER_MAX_PACKAGE_BYTES)")
+                file.write(chunk)
+    except httpx.HTTPError as error:
+        raise InstallFailed(f"{uri} can't be fetched: {error}") from error
+    return target
+
+
+def _copy(source: Path, into: Path) -> Path:
+    try:
+        if source.is_dir():
+            if not any((source / name).is_file() for name in ("setup.py", "pyproject.toml")):
+                raise InstallFailed(f"{source} is a directory without setup.py or pyproject.toml")
+            # A build writes beside the sources; the user's stay as they are.
+            return Path(shutil.copytree(source, into / "source", symlinks=True))
+        return Path(shutil.copyfile(source, into / _file_name(source.as_posix(), str(source))))
+    except OSError as error:
+        raise InstallFailed(f"{source} can't be read: {error.strerror}") from error
+
+
+def _file_name(path: str, uri: str) -> str:
+    name = PurePosixPath(unquote(path)).name
+    if not name.endswith(ENDINGS):
+        raise InstallFailed(f"{uri} must be a Python package: one of {', '.join(ENDINGS)}, or a directory")
+    return name
+
+
+def _names_its_builder(package: Path) -> bool:
+    """Whether the sources say, in a pyproject.toml of theirs, what builds them."""
+    if package.is_dir():
+        return (package / "pyproject.toml").is_file()
+    if package.suffix == ".whl":
+        return False
+    try:
+        if zipfile.is_zipfile(package):
+            with zipfile.ZipFile(package) as archive:
+                names = archive.namelist()
+        else:
+            with tarfile.open(package) as archive_tar:
+                names = archive_tar.getnames()
+    except (tarfile.TarError, zipfile.BadZipFile, OSError) as error:
+        raise InstallFailed(f"{package.name} is no archive that can be read: {error}") from error
+    return any(PurePosixPath(name).parts[1:] == ("pyproject.toml",) for name in names)
+
+
+def _run(command: list[str], trouble: str) -> str:
+    ran = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
+    sys.stdout.write(ran.stdout)
+    if ran.returncode != 0:
+        raise InstallFailed(f"{trouble}: {(ran.stderr or ran.stdout).strip()[-3000:]}")
+    return ran.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,185 @@
+"""Trials as local processes: each a process group in a directory of its own, that outlives the service.
+
+<data>/jobs/<project>/<job>/packages/…            what packageUris named
+                           /env/                  the job's own environment, if it has packages
+                           /install/              the installing process: status, logs
+                           /trials/<n>/<attempt>/ a trial's process: status, logs
+                                             work/      its working directory
+                                             hypertune/ where cloudml-hypertune reports
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from worker.launchers.process_group import ProcessGroup
+from worker.launchers.protocol import (
+    AttemptPhase,
+    AttemptRef,
+    AttemptSpec,
+    AttemptStatus,
+    JobRef,
+    LaunchFailed,
+    MetricPlaces,
+    PackagesSpec,
+    Preparation,
+    PreparationPhase,
+)
+from worker.launchers.waiting import EndOfProcess
+
+TAIL_BYTES = 64 * 1024
+INSTALL_GRACE_SECONDS = 5.0
+
+
+class LocalLauncher:
+    """Runs attempts on this machine.
+
+    `ended` is called, from another thread, with the job whose process has ended.
+    """
+
+    def __init__(
+        self,
+        jobs_dir: Path,
+        trial_python: Path,
+        slots: int,
+        max_package_bytes: int,
+        ended: Callable[[JobRef], None] = lambda job: None,
+    ) -> None:
+        self._jobs_dir = jobs_dir
+        self._trial_python = trial_python
+        self._slots = slots
+        self._max_package_bytes = max_package_bytes
+        self._ended = ended
+        self._ends = EndOfProcess()
+
+    @property
+    def slots(self) -> int:
+        return self._slots
+
+    def prepare(self, spec: PackagesSpec) -> Preparation:
+        if not spec.uris:
+            return Preparation(PreparationPhase.READY)
+        group = self._install_group(spec.job)
+        status = group.status()
+        if status.phase is AttemptPhase.LOST:
+            # Killed from outside. Installing again from the start is harmless.
+            _forget(group.directory)
+            status = AttemptStatus(AttemptPhase.ABSENT)
+        if status.phase is AttemptPhase.ABSENT:
+            self._start_install(spec, group)
+        elif status.phase is AttemptPhase.RUNNING:
+            self._watch(group, spec.job)
+        elif status.exit_code == 0:
+            return Preparation(PreparationPhase.READY)
+        else:
+            return Preparation(PreparationPhase.FAILED, group.last_lines(4000).strip())
+        return Preparation(PreparationPhase.UNDER_WAY)
+
+    def abandon_preparation(self, job: JobRef) -> bool:
+        group = self._install_group(job)
+        if group.status().phase is AttemptPhase.RUNNING:
+            group.stop(INSTALL_GRACE_SECONDS)
+            self._watch(group, job)
+            return False
+        return True
+
+    def launch(self, spec: AttemptSpec) -> None:
+        directory = self._attempt_dir(spec.ref)
+        group = ProcessGroup(directory)
+        python = self._env_dir(spec.ref.job) / "bin" / "python" if spec.has_packages else self._trial_python
+        work = directory / "work"
+        try:
+            work.mkdir(parents=True, exist_ok=True)
+            (directory / "hypertune").mkdir(exist_ok=True)
+            if spec.job_dir is not None:
+                spec.job_dir.mkdir(parents=True, exist_ok=True)
+            group.start(
+                [str(python), "-m", spec.module, *spec.args],
+                {
+                    **_inherited(),
+                    **spec.environment,
+                    "CLOUD_ML_HP_METRIC_FILE": str(_hypertune_file(directory)),
+                },
+                cwd=work,
+            )
+        except OSError as error:
+            raise LaunchFailed(f"{error.strerror}: {error.filename or python}") from error
+        self._watch(group, spec.ref.job)
+
+    def observe(self, refs: Sequence[AttemptRef]) -> dict[AttemptRef, AttemptStatus]:
+        statuses = {}
+        for ref in refs:
+            group = ProcessGroup(self._attempt_dir(ref))
+            statuses[ref] = group.status()
+            if statuses[ref].phase is AttemptPhase.RUNNING:
+                self._watch(group, ref.job)
+        return statuses
+
+    def stop(self, ref: AttemptRef, grace_seconds: float) -> None:
+        ProcessGroup(self._attempt_dir(ref)).stop(grace_seconds)
+
+    def last_lines(self, ref: AttemptRef, limit: int) -> str:
+        return ProcessGroup(self._attempt_dir(ref)).last_lines(limit)
+
+    def metric_places(self, ref: AttemptRef, job_dir: Path | None) -> MetricPlaces:
+        directory = self._attempt_dir(ref)
+        # Without a jobDir a trainer has only its working directory to write to.
+        root = job_dir if job_dir is not None else directory / "work"
+        return MetricPlaces((root,), _hypertune_file(directory))
+
+    def close(self) -> None:
+        """Stop watching. What runs goes on, and is found again by the next launcher."""
+        self._ends.close()
+
+    def _job_dir(self, job: JobRef) -> Path:
+        return self._jobs_dir / job.project / job.job_id
+
+    def _env_dir(self, job: JobRef) -> Path:
+        return self._job_dir(job) / "env"
+
+    def _attempt_dir(self, ref: AttemptRef) -> Path:
+        return self._job_dir(ref.job) / "trials" / str(ref.trial) / str(ref.attempt)
+
+    def _install_group(self, job: JobRef) -> ProcessGroup:
+        return ProcessGroup(self._job_dir(job) / "install")
+
+    def _start_install(self, spec: PackagesSpec, group: ProcessGroup) -> None:
+        job_dir = self._job_dir(spec.job)
+        job_dir.mkdir(parents=True, exist_ok=True)
+        plan = job_dir / "install.json"
+        plan.write_text(
+            json.dumps(
+                {
+                    "uris": spec.uris,
+                    "packages": str(job_dir / "packages"),
+                    "env": str(self._env_dir(spec.job)),
+                    "python": str(self._trial_python),
+                    "max_bytes": self._max_package_bytes,
+                }
+            )
+        )
+        group.start([sys.executable, "-m", "worker.launchers.install", str(plan)], _inherited(), cwd=job_dir)
+        self._watch(group, spec.job)
+
+    def _watch(self, group: ProcessGroup, job: JobRef) -> None:
+        leader = group.leader()
+        if leader is not None:
+            self._ends.watch(leader, lambda: self._ended(job))
+
+
+def _inherited() -> dict[str, str]:
+    """The service's environment without its own settings, some of which are secrets."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("VERNIER_")}
+    # A trainer's output should be there when it is looked at, not when a buffer is full.
+    return {**kept, "PYTHONUNBUFFERED": "1"}
+
+
+def _hypertune_file(attempt_dir: Path) -> Path:
+    return attempt_dir / "hypertune" / "output.metrics"
+
+
+def _forget(directory: Path) -> None:
+    for name in ("pid", "status", "stop"):
+        (directory / name).unlink(missing_ok=True)

@@ -1,0 +1,209 @@
+"""One program as a process group of its own, that outlives the service and can be found again.
+
+The program's directory holds all there is to know of it:
+
+* `lock`: an flock that the program's processes hold. The kernel drops it when the last of them is gone, so
+  "is it alive" has an answer that no crash, restart or reused process id can falsify, and two services can't
+  start it twice.
+* `pid`: of the group's leader, a one-line shell wrapper.
+* `status`: what the program exited with, written by the wrapper. No status and no lock: it was killed from
+  outside, the wrapper with it.
+* `stdout.log`, `stderr.log`.
+
+The shell sees the program and its arguments as positional parameters only; it never parses them.
+"""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from worker.launchers.protocol import AttemptPhase, AttemptStatus
+
+# The empty trap keeps the wrapper alive through a SIGTERM to the group, to tell how the program ended; unlike
+# an ignored signal it is not inherited by the program.
+WRAPPER = (
+    "trap : TERM INT HUP; _vernier_pid=$1; _vernier_status=$2; shift 2; "
+    'echo $$ >"$_vernier_pid"; "$@"; echo $? >"$_vernier_status"'
+)
+MARK = "VERNIER_PROCESS_GROUP"
+"""Environment variable with the directory, by which processes that left the group are found."""
+KILL_ROUNDS = 50
+"""A group that starts processes faster than this many looks can find them is left to the next look."""
+
+
+class ProcessGroup:
+    """The program of one directory, running, ended or not yet started."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def start(self, arguments: Sequence[str], environment: Mapping[str, str], cwd: Path) -> int | None:
+        """Start the program unless it was started before; gives the leader's process id if it was now.
+
+        Raises:
+            OSError: it can't be started (no such directory, no memory, no process left).
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if not _try_lock(lock) or self._path("pid").exists():
+                return None
+            with (
+                self._path("stdout.log").open("ab") as stdout,
+                self._path("stderr.log").open("ab") as stderr,
+            ):
+                command = ["/bin/sh", "-c", WRAPPER, "vernier-trial"]
+                process = subprocess.Popen(
+                    [*command, str(self._path("pid")), str(self._path("status")), *arguments],
+                    cwd=cwd,
+                    env={**environment, MARK: str(self.directory)},
+                    stdin=subprocess.DEVNULL,
+                    stdout=stdout,
+                    stderr=stderr,
+                    pass_fds=(lock,),
+                    start_new_session=True,
+                )
+            # Whoever waits for its end reaps it; Popen would warn of a child it never waited for.
+            process.returncode = 0
+            return process.pid
+        finally:
+            os.close(lock)
+
+    def status(self) -> AttemptStatus:
+        """How it is. ENDED and LOST are told only once no process of it is left: those are killed first."""
+        exit_code = self._exit_code()
+        if exit_code is None and self._is_locked():
+            return AttemptStatus(AttemptPhase.RUNNING)
+        if exit_code is None:
+            exit_code = self._exit_code()  # It may have ended between the two looks.
+        if exit_code is None and not self._path("pid").exists():
+            return AttemptStatus(AttemptPhase.ABSENT)
+        self.kill()
+        if exit_code is None:
+            return AttemptStatus(AttemptPhase.LOST)
+        return AttemptStatus(AttemptPhase.ENDED, exit_code)
+
+    def stop(self, grace_seconds: float) -> None:
+        """SIGTERM to all its processes the first time, SIGKILL once the grace is over. Does not wait.
+
+        When it was first told is kept beside it, so a restarted service neither repeats nor forgets.
+        """
+        told = self._path("stop")
+        try:
+            waited = time.time() - told.stat().st_mtime
+        except FileNotFoundError:
+            if self.directory.exists():
+                told.touch()
+                self._signal(signal.SIGTERM)
+            return
+        # A clock set back must not keep it alive for ever.
+        if waited >= grace_seconds or waited < 0:
+            self._signal(signal.SIGKILL)
+
+    def kill(self) -> None:
+        """SIGKILL to every process of it that is left, and to what they start meanwhile."""
+        for _ in range(KILL_ROUNDS):
+            if not self._signal(signal.SIGKILL):
+                return
+
+    def leader(self) -> int | None:
+        """Process id of the group's leader, which may have ended."""
+        return _read_int(self._path("pid"))
+
+    def last_lines(self, limit: int) -> str:
+        """The last `limit` bytes of standard error, or of standard output where that is empty, as text."""
+        return _tail(self._path("stderr.log"), limit) or _tail(self._path("stdout.log"), limit)
+
+    def _path(self, name: str) -> Path:
+        return self.directory / name
+
+    def _exit_code(self) -> int | None:
+        code = _read_int(self._path("status"))
+        # The shell tells of a signal by adding 128 to its number.
+        return 128 - code if code is not None and code > 128 else code
+
+    def _is_locked(self) -> bool:
+        try:
+            lock = os.open(self._path("lock"), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            return not _try_lock(lock)
+        finally:
+            os.close(lock)
+
+    def _signal(self, number: signal.Signals) -> bool:
+        """Send it to the group and to what has left the group; true if anything was there."""
+        leader = self.leader()
+        # A number whose process does not carry our mark was given to somebody else since.
+        told = leader is not None and _carries_mark(leader, self.directory)
+        if leader is not None and told:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(leader, number)
+        strays = [pid for pid in _processes_marked(self.directory) if not (told and _in_group(pid, leader))]
+        for pid in strays:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+        return told or bool(strays)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read_int(path: Path) -> int | None:
+    """The number in a file; None while it is missing or half written."""
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return None
+    return int(text) if text.endswith("\n") else None
+
+
+def _tail(path: Path, limit: int) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - limit))
+            return file.read().decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def _carries_mark(pid: int, directory: Path) -> bool:
+    if not sys.platform.startswith("linux"):
+        return True
+    return _has_mark(pid, f"{MARK}={directory}".encode())
+
+
+def _has_mark(pid: int | str, mark: bytes) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return mark in file.read().split(b"\0")
+    except OSError:
+        return False  # It has ended, or is another user's.
+
+
+def _in_group(pid: int, leader: int | None) -> bool:
+    try:
+        return os.getpgid(pid) == leader
+    except ProcessLookupError:
+        return True  # It has ended: nothing to tell it.
+
+
+def _processes_marked(directory: Path) -> list[int]:
+    """Every process that was started, however indirectly, from the directory. Linux only: elsewhere none."""
+    if not sys.platform.startswith("linux"):
+        return []
+    mark = f"{MARK}={directory}".encode()
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and _has_mark(entry, mark)]

@@ -1,0 +1,322 @@
+"""Decides what to do about one job, and does it.
+
+`Reconciler.reconcile(job)` is level-triggered and idempotent: it reads the job, observes what runs, reads new
+measurements, closes what has ended, stops what should stop, asks for suggestions while slots are free. Each
+change is one transaction that writes the intent; only then does it act. If it dies in between, the next call
+finds the intent and acts on it: names are deterministic, so acting twice is acting once.
+
+One job is looked at by one worker at a time, the one that holds the lease on its row.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.orm import Session
+
+from api_schemas.jobs import TrainingInput
+from store.database import Database
+from store.jobs import Lease, LeaseLost, acquire_lease, hold_lease, release_lease, request_cancel, set_state
+from store.measurements import add_measurements, curves_of, last_value
+from store.models import Job, Trial
+from store.states import AttemptState, State
+from store.trials import add_trial, live_attempts_by_job, live_trials, running_jobs
+from worker.closing import CANCEL, EARLY, JOB_ENDED, close, close_not_launched, tell_to_stop, verdict
+from worker.launchers.protocol import (
+    AttemptPhase,
+    Launcher,
+    LaunchFailed,
+    PackagesSpec,
+    PreparationPhase,
+)
+from worker.metrics.watch import Reading
+from worker.observe import Sight, observe
+from worker.slots import free_slots
+from worker.study import Studies, Suggested
+from worker.trial_spec import attempt_spec
+from worker.view import View, current, look
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often, how long and how many times; seconds but for the last."""
+
+    poll_seconds: float
+    lease_seconds: float
+    stop_grace_seconds: float
+    max_lost_attempts: int
+
+
+class Reconciler:
+    """Looks after jobs. Calls may come from several threads; those for one job wait their turn elsewhere."""
+
+    def __init__(
+        self,
+        database: Database,
+        launcher: Launcher,
+        pace: Pace,
+        owner: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._launcher = launcher
+        self._pace = pace
+        self._owner = owner
+        self._clock = clock
+        self._studies = Studies()
+
+    def reconcile(self, job_pk: int) -> bool:
+        """Take the job as far as it can go now; false if another worker holds it or it has ended."""
+        # One owner name a call: two threads of one worker are two owners.
+        owner = f"{self._owner}/{threading.get_ident()}"
+        with self._database.write() as session:
+            lease = acquire_lease(session, job_pk, owner, self._pace.lease_seconds)
+        if lease is None:
+            return False
+        try:
+            while self._step(lease):
+                pass
+        except LeaseLost as lost:
+            log.warning("lease lost", reason=str(lost))
+            return False
+        finally:
+            structlog.contextvars.unbind_contextvars("project", "job")
+            with self._database.write() as session:
+                release_lease(session, lease)
+        return True
+
+    def _step(self, lease: Lease) -> bool:
+        """One change of the job's state, or one look at its trials; true if the next can follow at once."""
+        view = look(self._database, lease.job_pk)
+        structlog.contextvars.bind_contextvars(project=view.ref.project, job=view.ref.job_id)
+        match view.job.state:
+            case State.QUEUED:
+                return self._leave_queue(lease)
+            case State.PREPARING:
+                return self._prepare(lease, view)
+            case State.RUNNING | State.CANCELLING:
+                return self._look_after_trials(lease, view)
+            case _:
+                return False
+
+    # Before the first trial
+
+    def _leave_queue(self, lease: Lease) -> bool:
+        with self._database.write() as session:
+            job = self._hold(session, lease)
+            if job.state == State.QUEUED and not self._past_max_wait(job):
+                set_state(job, State.PREPARING)
+                job.start_time = self._clock()
+                log.info("job leaves the queue")
+        return True
+
+    def _prepare(self, lease: Lease, view: View) -> bool:
+        uris = tuple(view.input.training_input.package_uris or ())
+        preparation = self._launcher.prepare(PackagesSpec(view.ref, uris))
+        with self._database.write() as session:
+            job = self._hold(session, lease)
+            if job.state != State.PREPARING or self._past_max_wait(job):
+                return True
+            match preparation.phase:
+                case PreparationPhase.READY:
+                    set_state(job, State.RUNNING)
+                    job.running_time = self._clock()
+                    log.info("job runs")
+                    return True
+                case PreparationPhase.FAILED:
+                    message = f"The packages could not be installed. {preparation.message}"
+                    self._end_job(job, State.FAILED, message)
+                case PreparationPhase.UNDER_WAY:
+                    job.next_check_at = self._clock() + self._pace.poll_seconds
+        return False
+
+    def _past_max_wait(self, job: Job) -> bool:
+        scheduling = TrainingInput.model_validate(job.training_input).scheduling
+        limit = scheduling.max_wait_seconds if scheduling is not None else None
+        if limit is None or self._clock() < job.create_time + limit:
+            return False
+        reason = f"The job waited longer than its maxWaitTime of {limit:g} s and was cancelled."
+        return request_cancel(job, reason, self._clock())
+
+    # From the first trial to the last
+
+    def _look_after_trials(self, lease: Lease, view: View) -> bool:
+        sights = observe(self._launcher, view)
+        installing = view.job.state == State.CANCELLING and not self._launcher.abandon_preparation(view.ref)
+        with self._database.write() as session:
+            job = self._hold(session, lease)
+            self._enforce_max_running(job, view)
+            trials = live_trials(session, job.id)
+            fresh = [trial for trial in trials if self._take_in(session, job, trial, view, sights)]
+            live = [trial for trial in trials if trial.finish_order is None]
+            self._settle(session, job, view, [trial for trial in fresh if trial.finish_order is not None])
+            if job.verdict is None:
+                self._stop_hopeless(session, job, view, [t for t in fresh if t.finish_order is None])
+            elif not live and not installing:
+                self._end_job(job, job.verdict, job.error_message)
+                return False
+            else:
+                for trial in live:
+                    tell_to_stop(trial, CANCEL if job.verdict == State.CANCELLED else JOB_ENDED)
+            job.next_check_at = self._clock() + self._pace.poll_seconds
+        if job.verdict is None:
+            started = self._refill(lease, view, live)
+            if started is None:
+                return False
+            live = [*live, *started]
+        return self._act(lease, view, live)
+
+    def _enforce_max_running(self, job: Job, view: View) -> None:
+        scheduling = view.input.training_input.scheduling
+        limit = scheduling.max_running_seconds if scheduling is not None else None
+        if limit is not None and job.running_time is not None and self._clock() > job.running_time + limit:
+            reason = f"The job ran longer than its maxRunningTime of {limit:g} s and was cancelled."
+            request_cancel(job, reason, self._clock())
+
+    def _take_in(
+        self, session: Session, job: Job, trial: Trial, view: View, sights: Mapping[int, Sight]
+    ) -> bool:
+        """Store what was seen of a trial; true if it has new measurements or has ended."""
+        sight = sights.get(trial.id)
+        attempt = current(trial)
+        if sight is None or sight.attempt != attempt.number:
+            return False
+        measured = [_store_reading(session, trial, reading) for reading in sight.readings]
+        never_started = sight.status.phase is AttemptPhase.ABSENT
+        if sight.status.phase in (AttemptPhase.ENDED, AttemptPhase.LOST) or (
+            never_started and attempt.stop_reason is not None
+        ):
+            close(job, trial, sight, view.input.metric_tag, self._pace.max_lost_attempts, self._clock())
+            return True
+        if sight.status.phase is AttemptPhase.RUNNING and attempt.state == AttemptState.LAUNCHING:
+            attempt.state = AttemptState.RUNNING
+            trial.state = State.RUNNING
+        return any(measured)
+
+    def _settle(self, session: Session, job: Job, view: View, ended: Sequence[Trial]) -> None:
+        """Note how the job will end, if the trials that ended say so."""
+        settled = verdict(session, job, view.spec, ended) if job.verdict is None else None
+        if settled is not None:
+            job.verdict, job.error_message = settled
+
+    def _stop_hopeless(self, session: Session, job: Job, view: View, running: Sequence[Trial]) -> None:
+        """Write the intent to stop the running trials that the stopping rule gives up."""
+        study = self._studies.of(view)
+        if study is None or not study.stops_early or not running:
+            return
+        session.flush()
+        study.catch_up(session, job)
+        curves = curves_of(session, [trial.id for trial in running])
+        for trial in running:
+            stop = study.should_stop(curves[trial.id])
+            if stop is not None and current(trial).stop_reason is None:
+                tell_to_stop(trial, EARLY)
+                session.add(study.record_stop(job, trial, stop, self._clock()))
+                log.info("trial stopped early", trial=trial.number, step=stop.step, value=stop.value)
+
+    # New trials
+
+    def _refill(self, lease: Lease, view: View, live: Sequence[Trial]) -> Sequence[Trial] | None:
+        """Write the intent of as many new trials as there is room for; None if the job has ended instead."""
+        study = self._studies.of(view)
+        with self._database.read() as session:
+            job = session.get_one(Job, lease.job_pk)
+            if study is not None:
+                study.catch_up(session, job)
+            started = job.finished_trials + len(live)
+            room = min(view.max_parallel_trials - len(live), view.max_trials - started)
+            wanted = min(room, self._free_slots(session, job)) if room > 0 else 0
+        if started >= view.max_trials and not live:
+            self._succeed(lease)
+            return None
+        if wanted <= 0:
+            return []
+        suggested = Suggested([{}], 0, [], 0.0) if study is None else study.suggest(live, wanted)
+        if not suggested.values:
+            # A finite space is exhausted: the job is over when its last trial is.
+            if live:
+                return []
+            self._succeed(lease)
+            return None
+        with self._database.write() as session:
+            job = self._hold(session, lease)
+            if job.verdict is not None:
+                return []
+            now = self._clock()
+            # Another job may have taken slots meanwhile. A suggestion not used is made again, the same.
+            trials = [
+                add_trial(session, job, started + place, values, now)
+                for place, values in enumerate(suggested.values[: self._free_slots(session, job)], start=1)
+            ]
+            if study is not None and trials:
+                session.add(study.record_suggestion(job, suggested, [t.number for t in trials], now))
+        return trials
+
+    def _free_slots(self, session: Session, job: Job) -> int:
+        return free_slots(live_attempts_by_job(session), running_jobs(session), job.id, self._launcher.slots)
+
+    def _succeed(self, lease: Lease) -> None:
+        with self._database.write() as session:
+            job = self._hold(session, lease)
+            if job.verdict is None:
+                self._end_job(job, State.SUCCEEDED, None)
+
+    # Acting on what was written
+
+    def _act(self, lease: Lease, view: View, live: Sequence[Trial]) -> bool:
+        """Start and stop what the database says should be; true if something could not be started."""
+        refused: dict[int, str] = {}
+        for trial in live:
+            ref = view.attempt_ref(trial)
+            if current(trial).stop_reason is not None:
+                self._launcher.stop(ref, self._pace.stop_grace_seconds)
+            elif current(trial).state == AttemptState.LAUNCHING:
+                try:
+                    self._launcher.launch(attempt_spec(view.input, ref, trial.values))
+                except LaunchFailed as error:
+                    log.error("attempt not started", trial=trial.number, reason=str(error))
+                    refused[trial.id] = str(error)
+        if not refused:
+            return False
+        with self._database.write() as session:
+            job = self._hold(session, lease)
+            trials = [trial for trial in live_trials(session, job.id) if trial.id in refused]
+            for trial in trials:
+                close_not_launched(job, trial, refused[trial.id], self._clock())
+            self._settle(session, job, view, trials)
+        return True
+
+    # What every step shares
+
+    def _hold(self, session: Session, lease: Lease) -> Job:
+        """The job's row, locked, for a worker that still has the right to change it."""
+        hold_lease(session, lease)
+        return session.get_one(Job, lease.job_pk)
+
+    def _end_job(self, job: Job, state: State, message: str | None) -> None:
+        set_state(job, state)
+        job.error_message = message if state is not State.SUCCEEDED else None
+        job.end_time = self._clock()
+        job.next_check_at = None
+        self._studies.drop(job.id)
+        log.info("job ended", state=str(state))
+
+
+def _store_reading(session: Session, trial: Trial, reading: Reading) -> bool:
+    """Keep a reading and how far it went, together; true if it brought measurements."""
+    for problem in reading.problems:
+        log.warning("metric file", trial=trial.number, problem=problem)
+    cursor = reading.cursor.to_json()
+    if cursor != trial.cursor:
+        trial.cursor = cursor
+    if sorted(reading.tags) != (trial.tags or []):
+        trial.tags = sorted(reading.tags)
+    if not reading.measurements:
+        return False
+    add_measurements(session, trial.id, reading.measurements)
+    trial.final_step, trial.final_value = last_value(session, trial.id) or (None, None)
+    return True

@@ -1,0 +1,115 @@
+"""All the Celery there is.
+
+A message says "look at this job now" and carries its key, nothing else. Losing, repeating, delaying or
+reordering messages costs time only: the sweep, on beat's clock, asks again for every job that is due.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from celery import Celery
+
+from store.database import Database
+from store.jobs import due_jobs
+from worker.reconcile import Reconciler
+
+log = structlog.get_logger(__name__)
+
+RECONCILE = "vernier.reconcile"
+SWEEP = "vernier.sweep"
+JOBS_A_SWEEP = 200
+
+
+def make_app(broker_url: str, sweep_seconds: float) -> Celery:
+    """A Celery application that knows the broker and the clock of the sweep; enough to send messages."""
+    app = Celery("vernier", broker=broker_url, set_as_current=False)
+    app.conf.update(
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        task_serializer="json",
+        accept_content=["json"],
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        # A message that waited longer than a sweep has been overtaken by one.
+        beat_schedule={
+            "sweep": {
+                "task": SWEEP,
+                "schedule": timedelta(seconds=sweep_seconds),
+                "options": {"expires": max(1.0, sweep_seconds)},
+            }
+        },
+    )
+    if broker_url.startswith("memory:"):
+        # How often the in-process broker looks for messages; the latency of each.
+        app.conf.broker_transport_options = {"polling_interval": 0.005}
+    return app
+
+
+def make_notify(app: Celery) -> Callable[[int], None]:
+    """A function that asks for a look at a job. A broker that is away is no error: the sweep asks again."""
+
+    def notify(job_pk: int) -> None:
+        try:
+            app.send_task(RECONCILE, args=[job_pk], ignore_result=True)
+        except Exception:
+            log.warning("broker away, the sweep will find the job", job_pk=job_pk, exc_info=True)
+
+    return notify
+
+
+class OncePerJob:
+    """Runs a look at a job unless one is under way here; then that one looks once more when it is done.
+
+    Without it a hint that arrives while its job is being looked at would be lost until the next sweep.
+    """
+
+    def __init__(self, look: Callable[[int], object]) -> None:
+        self._look = look
+        self._lock = threading.Lock()
+        self._under_way: set[int] = set()
+        self._again: set[int] = set()
+
+    def __call__(self, job_pk: int) -> None:
+        with self._lock:
+            if job_pk in self._under_way:
+                self._again.add(job_pk)
+                return
+            self._under_way.add(job_pk)
+        try:
+            while True:
+                self._look(job_pk)
+                with self._lock:
+                    if job_pk not in self._again:
+                        self._under_way.discard(job_pk)
+                        return
+                    self._again.discard(job_pk)
+        except BaseException:
+            with self._lock:
+                self._under_way.discard(job_pk)
+                self._again.discard(job_pk)
+            raise
+
+
+def add_tasks(app: Celery, database: Database, reconciler: Reconciler) -> None:
+    """Give a worker's application what its messages ask for."""
+    notify = make_notify(app)
+    look = OncePerJob(reconciler.reconcile)
+
+    @app.task(name=RECONCILE)  # type: ignore[untyped-decorator]
+    def reconcile(job_pk: int) -> None:
+        try:
+            look(job_pk)
+        except Exception:
+            # The job stays due, so the sweep brings it back; one job's trouble is not the others'.
+            log.exception("look at a job failed", job_pk=job_pk)
+
+    @app.task(name=SWEEP)  # type: ignore[untyped-decorator]
+    def sweep() -> None:
+        with database.read() as session:
+            due = due_jobs(session, JOBS_A_SWEEP)
+        for job_pk in due:
+            notify(job_pk)

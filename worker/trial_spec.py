@@ -1,0 +1,103 @@
+"""What a trial's process must see (CONTRACT.md 4): its arguments, TF_CONFIG and the CLOUD_ML_* variables.
+
+Knows nothing of any platform; the launchers translate what it builds.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from api_schemas.jobs import TrainingInput
+from api_schemas.locations import local_path
+from tuning.codec import format_value
+from tuning.space import Value
+from worker.launchers.protocol import AttemptRef, AttemptSpec
+
+LOOPBACK_REPLICA = "127.0.0.1:2222"
+"""Where a cluster of one finds itself (CONTRACT.md 4.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobInput:
+    """The part of a job that its trials' processes depend on."""
+
+    training_input: TrainingInput
+    wire: Mapping[str, Any]
+    """The same in wire form, for the variables that quote it."""
+    metric_tag: str | None
+    """None for plain training."""
+
+
+def trial_job_dir(training_input: TrainingInput, trial: int) -> Path | None:
+    """The directory that one trial is given: `<jobDir>/<n>` when tuning (CONTRACT.md 4.2), else jobDir."""
+    if training_input.job_dir is None:
+        return None
+    path = local_path(training_input.job_dir)
+    assert path is not None  # The door took no other.
+    return path / str(trial) if training_input.is_tuning else path
+
+
+def attempt_spec(job: JobInput, ref: AttemptRef, values: Mapping[str, Value]) -> AttemptSpec:
+    """Describe one attempt at a trial with these values, which are in the order of the params."""
+    training_input = job.training_input
+    job_dir = trial_job_dir(training_input, ref.trial)
+    assert training_input.python_module is not None  # The door took no job without.
+    return AttemptSpec(
+        ref=ref,
+        module=training_input.python_module,
+        args=_arguments(training_input, values, job_dir),
+        environment=_environment(job, ref, job_dir),
+        job_dir=job_dir,
+        has_packages=bool(training_input.package_uris),
+    )
+
+
+def _arguments(
+    training_input: TrainingInput, values: Mapping[str, Value], job_dir: Path | None
+) -> tuple[str, ...]:
+    # A tuned value follows the user's own flags: argparse takes the last one.
+    flags = [f"--{name}={format_value(value)}" for name, value in values.items()]
+    last = [] if job_dir is None else ["--job-dir", str(job_dir)]
+    return (*(training_input.args or ()), *flags, *last)
+
+
+def _environment(job: JobInput, ref: AttemptRef, job_dir: Path | None) -> dict[str, str]:
+    description = _snake_case(job.wire)
+    if job_dir is not None:
+        description["job_dir"] = str(job_dir)
+    primary = _primary_role(job.training_input.runtime_version)
+    task: dict[str, Any] = {"type": primary, "index": 0}
+    environment = {
+        "CLOUD_ML_JOB_ID": ref.job.job_id,
+        "CLOUD_ML_PROJECT_ID": ref.job.project,
+        "CLOUD_ML_JOB": json.dumps(description),
+    }
+    if job.metric_tag is not None:
+        task["trial"] = str(ref.trial)
+        environment["CLOUD_ML_TRIAL_ID"] = str(ref.trial)
+        environment["CLOUD_ML_HP_METRIC_TAG"] = job.metric_tag
+    environment["TF_CONFIG"] = json.dumps(
+        {
+            "cluster": {primary: [LOOPBACK_REPLICA]},
+            "task": task,
+            "job": description,
+            "environment": "cloud",
+        }
+    )
+    return environment
+
+
+def _primary_role(runtime_version: str | None) -> str:
+    """`master` before runtime 2.0, `chief` since; a job that names no runtime is taken for a new one."""
+    return "master" if runtime_version is not None and runtime_version.startswith(("0.", "1.")) else "chief"
+
+
+def _snake_case(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {re.sub(r"(?=[A-Z])", "_", key).lower(): _snake_case(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_snake_case(item) for item in value]
+    return value
