@@ -1,140 +1,129 @@
-"""A job: what is run, on what, and what came of it (CONTRACT.md 2.1 to 2.4, 2.7)."""
+"""A job and what it is made of (CONTRACT.md 2.1 to 2.4).
+
+The answer's own parts (trainingOutput, states, times) are in the description below, and are written by the
+service straight from its rows; nothing reads them.
+"""
 
 from typing import Annotated, Any
 
-from pydantic import FailFast, Field
+from pydantic import Field
 
-from api_schemas.enums import AcceleratorType, JobState, ScaleTier
-from api_schemas.hyperparameters import BuiltInAlgorithmOutput, HyperparameterOutput, HyperparameterSpec
-from api_schemas.scalars import Bytes, Double, Duration, Flag, Int32, Int64, OptionalText, Text, Timestamp
-from api_schemas.wire import Message, StringMap
+from api_schemas.enums import AcceleratorType, ScaleTier
+from api_schemas.hyperparameters import HyperparameterSpec
+from api_schemas.scalars import WRITES_NAME, Boolean, Duration, Int32, Int64, Message, Text, reads
 
-DEFAULT_MAX_RUNNING_SECONDS = 604_800.0
-"""Seven days."""
-
-Texts = Annotated[tuple[Text, ...], FailFast()]
-"""Strings; the first bad one is the error."""
+DEFAULT_MAX_RUNNING_SECONDS = 604800.0
 
 
 class AcceleratorConfig(Message):
-    """Accelerators of one replica; none when `count` is 0 and `type` is unspecified."""
+    """How many accelerators of which type; 0 of the unspecified type means none."""
 
-    count: Int64 = 0
-    type: AcceleratorType = AcceleratorType.ACCELERATOR_TYPE_UNSPECIFIED
+    count: Int64 | None = None
+    type: Annotated[AcceleratorType, reads(AcceleratorType), WRITES_NAME] | None = None
 
 
 class DiskConfig(Message):
-    """The boot disk of one replica."""
-
-    boot_disk_type: OptionalText = None
-    boot_disk_size_gb: Int32 = 0
+    boot_disk_type: Text | None = None
+    boot_disk_size_gb: Int32 | None = None
 
 
 class ReplicaConfig(Message):
-    """What the replicas of one role run in."""
+    """The container and the hardware of one role."""
 
+    image_uri: Text | None = None
     accelerator_config: AcceleratorConfig | None = None
-    image_uri: OptionalText = None
-    tpu_tf_version: OptionalText = None
+    container_command: list[Text] = Field(default_factory=list)
+    container_args: list[Text] = Field(default_factory=list)
     disk_config: DiskConfig | None = None
-    container_command: Texts = ()
-    container_args: Texts = ()
-
-
-class Scheduling(Message):
-    """How long a job may wait and run, and which of two waiting jobs goes first."""
-
-    max_running_time: Duration | None = None
-    max_wait_time: Duration | None = None
-    priority: Int32 = 0
-
-    @property
-    def max_running_seconds(self) -> float:
-        """Seconds from RUNNING on, after which the job is cancelled; 7 days by default."""
-        return DEFAULT_MAX_RUNNING_SECONDS if self.max_running_time is None else float(self.max_running_time)
-
-    @property
-    def max_wait_seconds(self) -> float | None:
-        """Seconds from creation to RUNNING, after which the job is cancelled; None: it may wait for ever."""
-        return None if self.max_wait_time is None else float(self.max_wait_time)
+    tpu_tf_version: Text | None = None
 
 
 class EncryptionConfig(Message):
-    """The key that the job's data is encrypted with."""
+    kms_key_name: Text | None = None
 
-    kms_key_name: OptionalText = None
+
+class Scheduling(Message):
+    """How long the job may wait and run."""
+
+    max_running_time: Duration | None = None
+    max_wait_time: Duration | None = None
+    priority: Int32 | None = None
+
+    @property
+    def max_running_seconds(self) -> float:
+        return self.max_running_time or DEFAULT_MAX_RUNNING_SECONDS
+
+    @property
+    def max_wait_seconds(self) -> float | None:
+        """None: as long as it takes."""
+        return self.max_wait_time or None
 
 
 class TrainingInput(Message):
-    """The program, its arguments, the machines it runs on, and the search if there is one."""
+    """What to run, on what, and the search around it."""
 
-    scale_tier: ScaleTier = ScaleTier.BASIC
-    master_type: OptionalText = None
+    scale_tier: Annotated[ScaleTier, reads(ScaleTier), WRITES_NAME] | None = None
+    master_type: Text | None = None
+    worker_type: Text | None = None
+    parameter_server_type: Text | None = None
+    evaluator_type: Text | None = None
+    worker_count: Int64 | None = None
+    parameter_server_count: Int64 | None = None
+    evaluator_count: Int64 | None = None
     master_config: ReplicaConfig | None = None
-    worker_type: OptionalText = None
     worker_config: ReplicaConfig | None = None
-    worker_count: Int64 = 0
-    parameter_server_type: OptionalText = None
     parameter_server_config: ReplicaConfig | None = None
-    parameter_server_count: Int64 = 0
-    evaluator_type: OptionalText = None
     evaluator_config: ReplicaConfig | None = None
-    evaluator_count: Int64 = 0
-    package_uris: Texts = ()
-    python_module: OptionalText = None
-    args: Texts = ()
+    package_uris: list[Text] = Field(default_factory=list)
+    python_module: Text | None = None
+    args: list[Text] = Field(default_factory=list)
     hyperparameters: HyperparameterSpec | None = None
-    region: OptionalText = None
-    job_dir: OptionalText = None
-    runtime_version: OptionalText = None
-    python_version: OptionalText = None
+    region: Text | None = None
+    job_dir: Text | None = None
+    runtime_version: Text | None = None
+    python_version: Text | None = None
     encryption_config: EncryptionConfig | None = None
     scheduling: Scheduling | None = None
-    network: OptionalText = None
-    service_account: OptionalText = None
-    use_chief_in_tf_config: Flag = False
-    enable_web_access: Flag = False
+    network: Text | None = None
+    service_account: Text | None = None
+    use_chief_in_tf_config: Boolean | None = None
+    enable_web_access: Boolean | None = None
 
     @property
     def is_tuning(self) -> bool:
-        """Whether the job searches: the presence of `hyperparameters` makes it so."""
         return self.hyperparameters is not None
 
 
-class TrainingOutput(Message):
-    """What came of a job; the fields of trials only for a job that searches."""
-
-    completed_trial_count: Int64 = 0
-    trials: tuple[HyperparameterOutput, ...] = ()
-    consumed_ml_units: Double = Field(default=0.0, serialization_alias="consumedMLUnits")
-    is_hyperparameter_tuning_job: Flag = False
-    is_built_in_algorithm_job: Flag = False
-    built_in_algorithm_output: BuiltInAlgorithmOutput | None = None
-    hyperparameter_metric_tag: OptionalText = None
-    web_access_uris: StringMap = {}
-
-
 class Job(Message):
-    """The resource `projects/*/jobs/*`. Times are seconds since 1970."""
+    """A job as a client sends it."""
 
-    job_id: OptionalText = None
+    job_id: Text | None = None
     training_input: TrainingInput | None = None
-    # Batch prediction is not served: known, so that it is refused in words of its own.
-    prediction_input: dict[str, Any] | None = None
-    create_time: Timestamp | None = None
-    start_time: Timestamp | None = None
-    end_time: Timestamp | None = None
-    state: JobState = JobState.STATE_UNSPECIFIED
-    error_message: OptionalText = None
-    training_output: TrainingOutput | None = None
-    prediction_output: dict[str, Any] | None = None
-    labels: StringMap = {}
-    etag: Bytes = b""
-    job_position: Int64 = 0
+    labels: dict[str, Text] = Field(default_factory=dict)
+
+    # What only the service writes. Accepted in a request, since clients send back what they got; never read.
+    state: Any = None
+    create_time: Any = None
+    start_time: Any = None
+    end_time: Any = None
+    error_message: Any = None
+    etag: Any = None
+    job_position: Any = None
+    training_output: Any = None
+    prediction_input: Any = None
+    prediction_output: Any = None
 
 
-class ListJobsResponse(Message):
-    """A page of jobs; `{}` on the wire when there are none."""
-
-    jobs: tuple[Job, ...] = ()
-    next_page_token: OptionalText = None
+OUTPUT_ONLY = frozenset(
+    {
+        "state",
+        "create_time",
+        "start_time",
+        "end_time",
+        "error_message",
+        "etag",
+        "job_position",
+        "training_output",
+        "prediction_output",
+    }
+)
