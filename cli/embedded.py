@@ -111,6 +111,7 @@ class Embedded:
             poll_seconds=settings.poll_seconds,
             lease_seconds=settings.lease_seconds,
             stop_grace_seconds=settings.stop_grace_seconds,
+            trouble_seconds=settings.trouble_seconds,
             max_lost_attempts=settings.max_lost_attempts,
         )
         owner = f"{socket.gethostname()}/{uuid.uuid4().hex[:8]}"

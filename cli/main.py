@@ -3,6 +3,7 @@
 import typer
 
 from cli import jobs
+from cli.demo import demo
 from cli.serve import serve
 
 app = typer.Typer(
@@ -16,6 +17,7 @@ app = typer.Typer(
 )
 app.add_typer(jobs.app, name="jobs")
 app.command()(serve)
+app.command()(demo)
 
 
 @app.callback()

@@ -28,11 +28,16 @@ def run(settings: Settings) -> None:
     try:
         with own_data_dir(settings.data_dir), listen(settings.host, settings.port) as listener:
             embedded = Embedded(settings)
-            typer.echo(_welcome(settings, listener.getsockname()[1]))
+            address = _address(settings.host, listener.getsockname()[1])
+            typer.echo(_welcome(settings, address))
             embedded.start()
+            # For programs that start a service on a free port: where it listens, for as long as it does.
+            told = settings.data_dir / "address"
+            told.write_text(address + "\n")
             try:
                 serve_http(embedded, listener)
             finally:
+                told.unlink(missing_ok=True)
                 embedded.stop()
     except CannotServe as error:
         typer.echo(f"ERROR: (vernier.serve) {error}", err=True)
@@ -40,10 +45,12 @@ def run(settings: Settings) -> None:
     typer.echo("Stopped. Trials that were running go on, and are found again at the next start.")
 
 
-def _welcome(settings: Settings, port: int) -> str:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address = f"http://{host}:{port}"
-    away = "" if port == 8080 and settings.host == "127.0.0.1" else f"\n    export VERNIER_API={address}"
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _welcome(settings: Settings, address: str) -> str:
+    away = "" if address == "http://127.0.0.1:8080" else f"\n    export VERNIER_API={address}"
     return f"""
 Vernier: training and hyperparameter tuning jobs, with the API of Cloud ML Engine v1.
 

@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     """How long a worker may hold a job without renewing."""
     stop_grace_seconds: float = Field(default=10.0, ge=0)
     """From SIGTERM to SIGKILL when a trial is stopped."""
+    trouble_seconds: float = Field(default=10.0, gt=0)
+    """How long a job is left alone after looking at it failed unexpectedly; the log says why."""
     max_lost_attempts: int = Field(default=3, ge=0)
     """How often a trial that vanished through no fault of its own is started again."""
     worker_threads: int = Field(default=4, ge=1)

@@ -39,11 +39,15 @@ def close(job: Job, trial: Trial, sight: Sight, tag: str | None, max_lost: int, 
     """
     attempt = current(trial)
     _end(attempt, sight.status.exit_code, now)
-    if attempt.stop_reason == EARLY:
+    # An attempt that ended before it could be told to stop has ended by itself: that counts.
+    stopped = sight.status.told_to_stop or sight.status.phase is AttemptPhase.ABSENT
+    if stopped and attempt.stop_reason == EARLY:
         trial.stopped_early = True
         finish_trial(job, trial, State.SUCCEEDED, now)
-    elif attempt.stop_reason is not None:
+    elif stopped and attempt.stop_reason is not None:
         finish_trial(job, trial, State.CANCELLED, now)
+    elif sight.status.phase is AttemptPhase.LOST and job.verdict is not None:
+        finish_trial(job, trial, State.CANCELLED, now)  # No point in trying again.
     elif sight.status.phase is AttemptPhase.LOST and attempt.number <= max_lost:
         _classify(attempt, failures.lost(attempt.number))
         trial.attempts.append(new_attempt(job, attempt.number + 1, now))

@@ -11,6 +11,7 @@ One job is looked at by one worker at a time, the one that holds the lease on it
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -43,11 +44,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often, how long and how many times; seconds but for the last."""
+    """How often, how long (in seconds) and how many times."""
 
     poll_seconds: float
     lease_seconds: float
     stop_grace_seconds: float
+    trouble_seconds: float
+    """Until a job is looked at again after a look at it failed."""
     max_lost_attempts: int
 
 
@@ -83,6 +86,10 @@ class Reconciler:
         except LeaseLost as lost:
             log.warning("lease lost", reason=str(lost))
             return False
+        except Exception:
+            # Nobody's fault that is known: the job stays as it is and is looked at again, not at once.
+            log.exception("look at a job failed")
+            self._put_off(lease)
         finally:
             structlog.contextvars.unbind_contextvars("project", "job")
             with self._database.write() as session:
@@ -296,6 +303,10 @@ class Reconciler:
         """The job's row, locked, for a worker that still has the right to change it."""
         hold_lease(session, lease)
         return session.get_one(Job, lease.job_pk)
+
+    def _put_off(self, lease: Lease) -> None:
+        with suppress(LeaseLost), self._database.write() as session:
+            self._hold(session, lease).next_check_at = self._clock() + self._pace.trouble_seconds
 
     def _end_job(self, job: Job, state: State, message: str | None) -> None:
         set_state(job, state)

@@ -85,9 +85,10 @@ class ProcessGroup:
         if exit_code is None and not self._path("pid").exists():
             return AttemptStatus(AttemptPhase.ABSENT)
         self.kill()
+        told = self._path("stop").exists()
         if exit_code is None:
-            return AttemptStatus(AttemptPhase.LOST)
-        return AttemptStatus(AttemptPhase.ENDED, exit_code)
+            return AttemptStatus(AttemptPhase.LOST, None, told)
+        return AttemptStatus(AttemptPhase.ENDED, exit_code, told)
 
     def stop(self, grace_seconds: float) -> None:
         """SIGTERM to all its processes the first time, SIGKILL once the grace is over. Does not wait.
@@ -98,7 +99,7 @@ class ProcessGroup:
         try:
             waited = time.time() - told.stat().st_mtime
         except FileNotFoundError:
-            if self.directory.exists():
+            if self._is_locked() and self._exit_code() is None:
                 told.touch()
                 self._signal(signal.SIGTERM)
             return

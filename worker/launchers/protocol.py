@@ -85,6 +85,8 @@ class AttemptStatus:
     phase: AttemptPhase
     exit_code: int | None = None
     """For ENDED: 0 to 255, or minus the signal's number."""
+    told_to_stop: bool = False
+    """Whether `stop` reached it while it ran. If not, it ended by itself, whatever was intended since."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ tested.
 import re
 import struct
 from collections.abc import Iterable
+from math import isfinite
 from typing import Any
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
@@ -21,14 +22,14 @@ from worker.metrics.measurement import Measurement, clamp_step, known_time
 from worker.metrics.tag_names import TAGS_LIMIT, add_tag
 from worker.metrics.tensor_number import one_number
 
-_unpack_double = struct.Struct("<d").unpack
-_unpack_float = struct.Struct("<f").unpack
+_unpack_time_and_value = struct.Struct("<df").unpack
 # A varint of ten bytes is a negative step, which is left to the parser.
 _TIME_AND_STEP = rb"\x09(.{8})(?:\x10([\x80-\xff]{0,8}[\x00-\x7f]))?"
 # A TensorProto of one float32 up to its four bytes: its type, its empty shape if it is given, and the key of
 # tensor_content (TensorFlow) or of float_val (PyTorch, TensorBoard).
 _FLOAT_TENSORS = (b"\x08\x01\x12\x00\x22\x04", b"\x08\x01\x12\x00\x2a\x04", b"\x08\x01\x2a\x04")
-_SCALAR_METADATA = (b"\x4a\x0b\x0a\x09\x0a\x07scalars", b"")
+_SCALAR_METADATA = b"\x4a\x0b\x0a\x09\x0a\x07scalars"
+_MEMORY_LIMIT = 4096
 # The start of an event whose first value is below 128 bytes long and has its tag first. Groups: the lengths
 # of the summary, of the value and of the tag, whose bytes come next.
 _FIRST_VALUE = re.compile(
@@ -50,8 +51,10 @@ class ScalarReader:
         self._tag = tag
         self._tag_bytes = tag.encode(errors="surrogatepass")
         self._match = _layout(self._tag_bytes).fullmatch
-        # Each tag already looked at, with the key of the field behind it, which tells scalars from the rest.
-        self._familiar: set[bytes] = set()
+        # The tags already parsed, each with the key of the field behind it, which tells numbers from the rest.
+        self._kinds: set[bytes] = set()
+        # The same for `simple_value`, as all bytes between the step and the number: quicker to compare.
+        self._plain: set[bytes] = set()
 
     def read(self, records: Iterable[bytes], source: int) -> list[Measurement]:
         """Take the wanted tag's scalars out of `records`, in their order."""
@@ -59,38 +62,43 @@ class ScalarReader:
         for record in records:
             match = self._match(record)
             if match is not None:
-                wall_time, step, value = match.group(1, 2, match.lastindex or 0)
-                found.append(
-                    Measurement(
-                        _varint(step) if step else 0,
-                        _unpack_float(value)[0],
-                        known_time(_unpack_double(wall_time)[0]),
-                        source,
-                    )
-                )
-            elif self._tag_bytes in record or not self._is_familiar(record):
+                time, step, _, value = match.groups()
+                wall_time, number = _unpack_time_and_value(time + value)
+                wall_time = wall_time if isfinite(wall_time) else 0.0
+                found.append(Measurement(_varint(step) if step else 0, number, wall_time, source))
+            # "*" is the key of the summary, which follows the step.
+            elif record[record.find(b"*", 9) : -4] not in self._plain and not self._is_familiar(record):
                 self._parse(record, source, found)
         if found:
             add_tag(self.tags, self._tag)
         return found
 
     def _is_familiar(self, record: bytes) -> bool:
-        """Whether parsing a record without the wanted tag would teach nothing."""
+        """Whether parsing a record would give nothing; remembers the look of those without the wanted tag."""
+        if self._tag_bytes in record:
+            return False
         if len(self.tags) >= TAGS_LIMIT:
             return True
         match = _FIRST_VALUE.match(record)
         if match is None:
             return False
-        summary, value, tag = match.group(1, 2, 3)
-        if summary[0] != value[0] + 2:
+        summary_length, value_length, tag_length = map(ord, match.groups())
+        if summary_length != value_length + 2:
             return False  # there is a second value
-        start = match.end()
-        key = record[start : start + tag[0] + 1]
-        if key in self._familiar:
-            return True
-        if len(self._familiar) < 4096:
-            self._familiar.add(key)
-        return False
+        tag_start = match.end()
+        tag_end = tag_start + tag_length
+        kind = record[tag_start : tag_end + 1]
+        if kind not in self._kinds:
+            if len(self._kinds) < _MEMORY_LIMIT:
+                self._kinds.add(kind)
+            return False
+        if (
+            record[tag_end:-4] == b"\x15"
+            and value_length == tag_length + 7
+            and len(self._plain) < _MEMORY_LIMIT
+        ):
+            self._plain.add(record[record.find(b"*", 9) : -4])
+        return True
 
     def _parse(self, record: bytes, source: int, found: list[Measurement]) -> None:
         try:
@@ -99,8 +107,9 @@ class ScalarReader:
             self.unparsable += 1
             return
         for value in event.summary.value:
-            wanted = value.tag == self._tag
-            if not wanted and (value.tag in self.tags or len(self.tags) >= TAGS_LIMIT):
+            name = value.tag
+            wanted = name == self._tag
+            if not wanted and (name in self.tags or len(self.tags) >= TAGS_LIMIT):
                 continue
             number = _number(value)
             if number is None:
@@ -108,7 +117,7 @@ class ScalarReader:
             if wanted:
                 found.append(Measurement(clamp_step(event.step), number, known_time(event.wall_time), source))
             else:
-                add_tag(self.tags, value.tag)
+                add_tag(self.tags, name)
 
 
 def _number(value: Any) -> float | None:
@@ -122,19 +131,24 @@ def _number(value: Any) -> float | None:
 def _layout(tag: bytes) -> re.Pattern[bytes]:
     """Compile the layouts of an event that holds one float32 scalar of a tag and nothing else.
 
-    Groups: the wall time (8 bytes), the step (a varint, absent when it is 0), and the last one that took
-    part, the value (4 bytes). The tag fixes all lengths inside, so what matches is a well-formed message.
+    Groups: the wall time (8 bytes), the step (a varint, absent when it is 0), one that says whether metadata
+    follows, and the value (4 bytes). The tag fixes all lengths inside, so what matches is a well-formed message.
     """
     name, name_length = _delimited(0x0A, re.escape(tag), len(tag))
-    bodies = [(rb"\x15(.{4})", 5)]  # simple_value
+
+    def head(body: bytes, body_length: int, rest_length: int) -> bytes:
+        """Match a summary up to the number, which has `rest_length` bytes with what follows it."""
+        value, value_length = _delimited(0x0A, name + body, name_length + body_length + rest_length)
+        return _delimited(0x2A, value, value_length)[0]
+
+    plain = [head(rb"\x15", 1, 4)]  # simple_value
+    described = []
     for tensor in _FLOAT_TENSORS:
-        pattern, length = _delimited(0x42, re.escape(tensor) + b"(.{4})", len(tensor) + 4)
-        bodies += [(pattern + re.escape(metadata), length + len(metadata)) for metadata in _SCALAR_METADATA]
-    summaries = []
-    for body, body_length in bodies:
-        value, value_length = _delimited(0x0A, name + body, name_length + body_length)
-        summaries.append(_delimited(0x2A, value, value_length)[0])
-    return re.compile(_TIME_AND_STEP + b"(?:" + b"|".join(summaries) + b")", re.DOTALL)
+        body, length = _delimited(0x42, re.escape(tensor), len(tensor) + 4)
+        plain.append(head(body, length - 4, 4))
+        described.append(head(body, length - 4, 4 + len(_SCALAR_METADATA)))
+    heads = b"(?:" + b"|".join(plain) + b"|(" + b"|".join(described) + b"))"
+    return re.compile(_TIME_AND_STEP + heads + b"(.{4})(?(3)" + re.escape(_SCALAR_METADATA) + b")", re.DOTALL)
 
 
 def _delimited(key: int, pattern: bytes, length: int) -> tuple[bytes, int]:
@@ -150,6 +164,8 @@ def _delimited(key: int, pattern: bytes, length: int) -> tuple[bytes, int]:
 
 def _varint(data: bytes) -> int:
     """Decode a whole varint of at most nine bytes."""
+    if len(data) == 2:  # most steps of most runs
+        return data[0] & 0x7F | data[1] << 7
     value = 0
     for byte in reversed(data):
         value = value << 7 | byte & 0x7F

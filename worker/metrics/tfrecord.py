@@ -60,22 +60,16 @@ class Split:
     oversized: int = 0
 
 
-class Lengths:
-    """Reads record headers, remembering the few lengths that a file is made of."""
+class Lengths(dict[bytes, int | None]):
+    """Record headers and the lengths they hold, None where the checksum fails: a file has few different ones."""
 
-    def __init__(self) -> None:
-        self._known: dict[bytes, int] = {}
-
-    def read(self, header: bytes) -> int | None:
-        """Return the length that a whole header holds, or None when its checksum fails."""
-        length = self._known.get(header)
-        if length is None:
-            (stored,) = _CHECKSUM.unpack_from(header, 8)
-            if masked_crc(header[:8]) != stored:
-                return None
-            (length,) = _LENGTH.unpack_from(header)
-            if len(self._known) < 4096:
-                self._known[header] = length
+    def __missing__(self, header: bytes) -> int | None:
+        (stored,) = _CHECKSUM.unpack_from(header, 8)
+        if masked_crc(header[:8]) != stored:
+            return None
+        length: int = _LENGTH.unpack_from(header)[0]
+        if len(self) < 4096:
+            self[header] = length
         return length
 
 
@@ -85,18 +79,20 @@ def split(window: bytes, remaining: int, lengths: Lengths) -> Split:
     Args:
         window: bytes of the file from where the last call stopped.
         remaining: bytes from the start of the window to the end of the file.
-        lengths: kept between calls to save work.
+        lengths: kept between the windows of a file to save work.
 
     Returns:
         The records; with `consumed` at 0 when nothing can be done without more bytes: a window of WINDOW, or,
         where it ends with the file, those still to be written.
     """
-    found = Split([])
+    records: list[bytes] = []
+    found = Split(records)
     position = 0
     end = len(window)
+    checksum_at = _CHECKSUM.unpack_from
     while position + HEADER <= end:
         unfinished = False
-        length = lengths.read(window[position : position + HEADER])
+        length = lengths[window[position : position + HEADER]]
         if length is not None:
             data = position + HEADER
             following = data + length + FOOTER
@@ -109,8 +105,8 @@ def split(window: bytes, remaining: int, lengths: Lengths) -> Split:
                 crc = crc32c(record)
                 # masked_crc() written out, because this line runs for every record.
                 masked = (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF
-                if masked == _CHECKSUM.unpack_from(window, data + length)[0]:
-                    found.records.append(record)
+                if masked == checksum_at(window, data + length)[0]:
+                    records.append(record)
                     position = following
                     continue
             elif end < remaining:
@@ -136,7 +132,7 @@ def _next_record(window: bytes, start: int, lengths: Lengths) -> tuple[int, bool
     possible = start + SEEK_SPAN
     for candidate in _HEADER_CANDIDATE.finditer(window, start, possible + HEADER - 1):
         position = candidate.start()
-        length = lengths.read(window[position : position + HEADER])
+        length = lengths[window[position : position + HEADER]]
         if length is None:
             continue
         data = position + HEADER
