@@ -21,10 +21,10 @@ True
 
 What stands where:
 
-* `scale.py`    the four scales between a range and the unit interval
-* `space.py`    parameters and the space they span
-* `codec.py`    values as the text a trainer sees, and back
-* `trials.py`   what a suggester is told: finished trials, pending trials, learning curves
-* `suggest/`    one algorithm a file, behind one protocol
-* `stopping/`   when to end a running trial early
+* `scale.py`       the four scales between a range and the unit interval
+* `parameters.py`  the four kinds of parameter
+* `space.py`       the space they span, and its points; the place to import all of these from
+* `trials.py`      what a suggester is told: finished trials, pending trials, learning curves
+* `suggest/`       one algorithm a file, behind one protocol
+* `stopping/`      when to end a running trial early
 """

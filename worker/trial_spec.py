@@ -12,7 +12,7 @@ from typing import Any
 
 from api_schemas.jobs import TrainingInput
 from api_schemas.locations import local_path
-from tuning.codec import format_value
+from api_schemas.values import format_value
 from tuning.space import Value
 from worker.launchers.protocol import AttemptRef, AttemptSpec
 

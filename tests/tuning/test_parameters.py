@@ -121,6 +121,14 @@ def test_linear_draws_give_every_whole_number_the_same_share() -> None:
     assert drawn == {1: 300, 2: 300, 3: 300}
 
 
+def test_log_draws_give_every_whole_number_its_share_of_the_logarithm() -> None:
+    """n owns [n - 1/2, n + 1/2]: of ln(100.5 / 0.5) = 5.303, 1 owns ln 3 = 1.099 and 2 owns 0.511."""
+    parameter = Integer("n", 1, 100, Scale.UNIT_LOG_SCALE)
+    drawn = Counter(parameter.draw((i + 0.5) / 5303) for i in range(5303))
+    assert drawn[1] == pytest.approx(1099, abs=1)
+    assert drawn[2] == pytest.approx(511, abs=1)
+
+
 def test_reverse_log_draws_mirror_log_draws() -> None:
     log, reverse = (Integer("n", 1, 100, scale) for scale in LOG_SCALES)
     for i in range(100):

@@ -81,18 +81,27 @@ def test_trials_stopped_early_never_rank_before_completed_ones() -> None:
 def test_trials_stopped_early_still_count_as_learned_from() -> None:
     stopped = [
         FinishedTrial(i, {"x": x, "y": 0.0}, Outcome.STOPPED_EARLY, value, (Point(1, value),))
-        for i, (x, value) in enumerate(SLOPE)
+        for i, (x, value) in enumerate(reversed(SLOPE))
+    ]
+    assert mean_x(stopped) < -2.0
+
+
+def test_of_trials_stopped_early_the_longest_lived_rank_first() -> None:
+    stopped = [
+        FinishedTrial(i, {"x": x, "y": 0.0}, Outcome.STOPPED_EARLY, 1.0, (Point(round(100 * (5 - x)), 1.0),))
+        for i, (x, _) in enumerate(reversed(SLOPE))
     ]
     assert mean_x(stopped) < -2.0
 
 
 def test_pending_trials_keep_suggestions_apart() -> None:
-    """Asked eight times at once, it spreads wider than eight who know nothing of each other."""
+    """A crowd under way at the best place so far pushes the next suggestions away from it."""
+
+    def crowd(x: float) -> list[PendingTrial]:
+        return [PendingTrial(20 + i, {"x": x + i / 50, "y": 0.0}) for i in range(30)]
+
     history = history_at(SLOPE)
-    batch = TPE(SQUARE, Goal.MINIMIZE, 3).suggest(history, [], 8)
-    assert len({point["x"] for point in batch}) == 8
-    crowd = [PendingTrial(20 + i, {"x": -5.0 + i / 50, "y": 0.0}) for i in range(30)]
-    assert mean_x(history, crowd) > mean_x(history)
+    assert mean_x(history, crowd(-5.0)) > mean_x(history, crowd(4.0)) + 0.1
 
 
 def test_it_starts_as_random_search() -> None:
@@ -103,6 +112,15 @@ def test_it_starts_as_random_search() -> None:
     start, enough = history[: STARTUP_TRIALS - 1], history[:STARTUP_TRIALS]
     assert tpe.suggest(start, [], 3) == random.suggest(start, [], 3)
     assert tpe.suggest(enough, [], 1) != random.suggest(enough, [], 1)
+
+
+def test_a_trial_that_taught_nothing_does_not_repeat_the_last_suggestion() -> None:
+    history = history_at(SLOPE)
+    tpe = TPE(SQUARE, Goal.MINIMIZE, 5)
+    [point] = tpe.suggest(history, [], 1)
+    failed = FinishedTrial(20, point, Outcome.FAILED, None)
+    [after] = tpe.suggest([*history, failed], [], 1)
+    assert abs(float(after["x"]) - float(point["x"])) > 1e-6
 
 
 @pytest.mark.parametrize("scale", list(Scale))

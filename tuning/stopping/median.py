@@ -60,9 +60,10 @@ class MedianStoppingRule:
 
 
 def _median(values: Sequence[float]) -> float:
-    """The middle value, or the mean of the middle two, halved first so that it can't overflow."""
+    """The middle value, or the mean of the middle two; it neither overflows nor leaves equal values."""
     ordered = sorted(values)
     middle = len(ordered) // 2
     if len(ordered) % 2:
         return ordered[middle]
-    return ordered[middle - 1] / 2 + ordered[middle] / 2
+    left, right = ordered[middle - 1 : middle + 1]
+    return left + (right / 2 - left / 2)

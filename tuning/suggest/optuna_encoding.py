@@ -15,7 +15,7 @@ Parameters with a single value are left out: there is nothing to learn.
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from tuning.scale import Scale, clamp
-from tuning.space import Categorical, Discrete, Double, Integer, Parameter, Space, Value, Values
+from tuning.space import Discrete, Double, Integer, Parameter, Space, Value, Values
 
 _WIDE = 10_000
 """From how many values on an Integer is modelled as a Double."""
