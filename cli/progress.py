@@ -2,9 +2,9 @@
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from client import ClientError, Job, VernierClient
 
 SHOWN_TRIALS = 8
+_COLUMNS: Final[tuple[tuple[int, JustifyMethod], ...]] = (
+    (5, "right"),
+    (13, "left"),
+    (4, "left"),
+    (9, "right"),
+    (16, "left"),
+)
+"""Width of TRIAL, STATE, TIME, OBJECTIVE and CURVE, and the side they keep to."""
 _BAR_WIDTH = 40
 
 
@@ -125,11 +133,9 @@ def _counts(job: JobView) -> Text:
 def _recent(job: JobView, now: float) -> Table:
     """The trials that run and those that ended last, newest first."""
     table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right", no_wrap=True)
-    for _ in range(2):
-        table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True)
+    # On a narrow terminal it is the hyperparameters that are cut: the rest is what is being watched.
+    for width, justify in _COLUMNS:
+        table.add_column(justify=justify, no_wrap=True, min_width=width)
     table.add_column(no_wrap=True, overflow="ellipsis")
     newest = sorted(job.trials, key=lambda trial: (trial.has_ended, -(trial.ended or trial.started or now)))
     table.add_row(*(Text(name, "dim") for name in ("TRIAL", "STATE", "TIME", "OBJECTIVE", "CURVE", "")))

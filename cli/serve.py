@@ -1,11 +1,12 @@
 """`vernier serve`: the embedded service in the foreground."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from settings import Settings
+if TYPE_CHECKING:
+    from settings import Settings
 
 
 def serve(
@@ -14,11 +15,13 @@ def serve(
     data_dir: Annotated[Path | None, typer.Option(help="Folder for the database, logs and trials.")] = None,
 ) -> None:
     """Start the service on this machine; Ctrl-C stops it, and running trials go on."""
+    from settings import Settings
+
     given = {"host": host, "port": port, "data_dir": data_dir}
     run(Settings(**{name: value for name, value in given.items() if value is not None}))  # type: ignore[arg-type]
 
 
-def run(settings: Settings) -> None:
+def run(settings: "Settings") -> None:
     """Serve until told to stop. Exits with 1 if it can't start."""
     # Imported here: the other commands should not wait for a web server and a task queue to load.
     from cli.embedded import CannotServe, Embedded, listen, own_data_dir, serve_http
@@ -49,7 +52,7 @@ def _address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _welcome(settings: Settings, address: str) -> str:
+def _welcome(settings: "Settings", address: str) -> str:
     away = "" if address == "http://127.0.0.1:8080" else f"\n    export VERNIER_API={address}"
     return f"""
 Vernier: training and hyperparameter tuning jobs, with the API of Cloud ML Engine v1.

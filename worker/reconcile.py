@@ -76,7 +76,8 @@ class Reconciler:
         """Take the job as far as it can go now; false if another worker holds it or it has ended."""
         # One owner name a call: two threads of one worker are two owners.
         owner = f"{self._owner}/{threading.get_ident()}"
-        with self._database.write() as session:
+        # Taking and giving back a lease need not outlive a loss of power: neither does who holds it.
+        with self._database.write(durable=False) as session:
             lease = acquire_lease(session, job_pk, owner, self._pace.lease_seconds)
         if lease is None:
             return False
@@ -92,7 +93,7 @@ class Reconciler:
             self._put_off(lease)
         finally:
             structlog.contextvars.unbind_contextvars("project", "job")
-            with self._database.write() as session:
+            with self._database.write(durable=False) as session:
                 release_lease(session, lease)
         return True
 

@@ -1,8 +1,8 @@
 """TensorBoard event files under a trial's directories: finding them, and following each from a byte offset.
 
-A file is known by its path. That it still is the file that was read so far is told by the bytes at both ends of
-what was read, not by its inode, which changes when a directory is synchronised or mounted anew. A file that has
-shrunk or whose bytes differ was replaced: it is read from its start, under a new source number.
+A file is known by its path. That it still is the file that was read so far is told by the bytes at both ends
+of what was read, not by its inode, which changes when a directory is synchronised or mounted anew. A file that
+has shrunk or whose bytes differ was replaced: it is read from its start, under a new source number.
 """
 
 import os
@@ -67,7 +67,7 @@ class Following:
 
 
 def find(roots: Sequence[Path]) -> tuple[list[EventFile], list[str]]:
-    """Find the plain files named `*tfevents*` anywhere under the roots, ordered by path, and say what hindered.
+    """Find the plain files named `*tfevents*` anywhere under the roots, ordered by path; and what hindered.
 
     Symbolic links are not followed: they lead out of a trial's directory, or to a file that is found anyway.
     What vanishes meanwhile, roots included, is passed over.

@@ -2,12 +2,12 @@
 
 Each report rewrites the whole file with the newest 100 records at most, one JSON object a line:
 
-    {"checkpoint_path": "", "global_step": "10", "timestamp": 1525851440.12, "training/hptuning/metric": "0.98",
-     "trial": "1"}
+    {"checkpoint_path": "", "global_step": "10", "timestamp": 1525851440.12,
+     "training/hptuning/metric": "0.98", "trial": "1"}
 
 The rewrite is not atomic, so a read may meet an empty file or a part of it. What is new is told by comparing
-whole lines (their timestamp, step and value) with those already seen: there is no offset to go on from, and the
-clock that made the timestamps may be set back.
+whole lines (their timestamp, step and value) with those already seen: there is no offset to go on from, and
+the clock that made the timestamps may be set back.
 """
 
 import json
@@ -102,8 +102,8 @@ def _parse(line: bytes) -> dict[str, Any]:
 def _metric_names(record: dict[str, Any]) -> Iterable[str]:
     """Name a record's metrics: every key that is not the package's own.
 
-    A tag may bear the name of one of those keys and takes its place: then there is no other key, and where the
-    timestamp was there is text. (Of `global_step` and `checkpoint_path` the package itself keeps nothing.)
+    A tag may bear the name of one of those keys and takes its place: then there is no other key, and where
+    the timestamp was there is text. (Of `global_step` and `checkpoint_path` the package itself keeps nothing.)
     """
     names = record.keys() - _RESERVED
     if names:

@@ -1,4 +1,4 @@
-"""The names of the metrics that a trial wrote, kept for the message that says why its objective is missing."""
+"""The names of the metrics that a trial wrote, for the message that says why its objective is missing."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ TAG_LENGTH_LIMIT: Final = 500
 
 
 def add_tag(tags: set[str], name: str) -> None:
-    """Add a name, unless there are TAGS_LIMIT, or it is longer than TAG_LENGTH_LIMIT, or no database takes it."""
+    """Add a name, unless there are TAGS_LIMIT, it is longer than TAG_LENGTH_LIMIT, or no database takes it."""
     if len(tags) < TAGS_LIMIT and len(name) <= TAG_LENGTH_LIMIT and _is_storable(name):
         tags.add(name)
 

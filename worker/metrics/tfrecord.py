@@ -8,7 +8,7 @@
 (TensorFlow, `tensorflow/core/lib/io/record_writer.h`.) What is lost is only what was hit:
 
 * A file that ends within a record is still being written: the reader waits in front of that record.
-* Data that fails its checksum costs that record, and so does a length: the next whole, valid record is sought.
+* Data or a length that fails its checksum costs that record: the next whole, valid record is sought.
 * Damage looks like a tail that is still being written (a network file system may show zeros first). It is
   passed over when a valid record stands behind it, or when none begins in the `SEEK_SPAN` bytes behind it.
 """

@@ -7,7 +7,7 @@
         cursor = reading.cursor
 
 The cursor holds all that is remembered. Reading again with the returned one gives only what is new; reading
-again with the old one gives the same measurements again, so that a crash before the transaction loses nothing.
+again with the old one gives the same again, so that a crash before the transaction loses nothing.
 """
 
 from collections.abc import Sequence
@@ -95,8 +95,8 @@ def read_new(
     """Read what was reported under `tag` since `cursor`.
 
     Args:
-        roots: directories under which the trial may write event files; they need not exist. Their order is part
-            of what the cursor remembers.
+        roots: directories under which the trial may write event files; they need not exist. Their order is
+            part of what the cursor remembers.
         hypertune_file: where cloudml-hypertune writes, if anywhere.
         tag: the metric's name, which must match exactly.
         cursor: where the last look stopped.
