@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from api_schemas.enums import Algorithm, GoalType, ParameterType, ScaleType
-from api_schemas.scalars import WRITES_NAME, Boolean, Double, Int32, Message, Text, reads
+from api_schemas.scalars import WRITES_NAME, Boolean, Double, Doubles, Int32, Message, Text, Texts, reads
 
 DEFAULT_METRIC_TAG = "training/hptuning/metric"
 
@@ -17,8 +17,8 @@ class ParameterSpec(Message):
     type: Annotated[ParameterType, reads(ParameterType), WRITES_NAME] | None = None
     min_value: Double | None = None
     max_value: Double | None = None
-    categorical_values: list[Text] = Field(default_factory=list)
-    discrete_values: list[Double] = Field(default_factory=list)
+    categorical_values: Texts = Field(default_factory=list)
+    discrete_values: Doubles = Field(default_factory=list)
     scale_type: Annotated[ScaleType, reads(ScaleType), WRITES_NAME] | None = None
 
 

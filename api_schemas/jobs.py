@@ -10,7 +10,7 @@ from pydantic import Field
 
 from api_schemas.enums import AcceleratorType, ScaleTier
 from api_schemas.hyperparameters import HyperparameterSpec
-from api_schemas.scalars import WRITES_NAME, Boolean, Duration, Int32, Int64, Message, Text, reads
+from api_schemas.scalars import WRITES_NAME, Boolean, Duration, Int32, Int64, Message, Text, Texts, reads
 
 DEFAULT_MAX_RUNNING_SECONDS = 604800.0
 
@@ -32,8 +32,8 @@ class ReplicaConfig(Message):
 
     image_uri: Text | None = None
     accelerator_config: AcceleratorConfig | None = None
-    container_command: list[Text] = Field(default_factory=list)
-    container_args: list[Text] = Field(default_factory=list)
+    container_command: Texts = Field(default_factory=list)
+    container_args: Texts = Field(default_factory=list)
     disk_config: DiskConfig | None = None
     tpu_tf_version: Text | None = None
 
@@ -74,9 +74,9 @@ class TrainingInput(Message):
     worker_config: ReplicaConfig | None = None
     parameter_server_config: ReplicaConfig | None = None
     evaluator_config: ReplicaConfig | None = None
-    package_uris: list[Text] = Field(default_factory=list)
+    package_uris: Texts = Field(default_factory=list)
     python_module: Text | None = None
-    args: list[Text] = Field(default_factory=list)
+    args: Texts = Field(default_factory=list)
     hyperparameters: HyperparameterSpec | None = None
     region: Text | None = None
     job_dir: Text | None = None

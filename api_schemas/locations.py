@@ -19,6 +19,8 @@ def local_path(uri: str) -> Path | None:
         path = Path(uri)
     else:
         return None
+    if "\0" in str(path):
+        raise ValueError("contains the character NUL, which no path can")
     if not path.is_absolute():
         raise ValueError("is relative; the service has no working directory of yours: give an absolute path")
     return path

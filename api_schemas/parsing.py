@@ -5,7 +5,6 @@ Three passes, each of which tells all it finds: is it JSON of a sane shape; has 
 """
 
 import json
-import re
 from collections.abc import Iterator
 from functools import cache
 from types import NoneType
@@ -20,10 +19,11 @@ from api_schemas.rules import job_violations
 from api_schemas.scalars import Message
 
 MAX_DEPTH = 64
+TOO_DEEP = f"It is nested deeper than {MAX_DEPTH} levels."
+MAX_ENTRIES = 1000
+"""Of a map or of a list of messages; lists of scalars may be longer."""
 TOLD_AT_MOST = 100
 """Violations in one answer."""
-
-_STRING_OR_BRACKET = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]', re.DOTALL)
 
 
 def parse_job(body: bytes) -> Job:
@@ -45,28 +45,30 @@ def load_object(body: bytes) -> dict[str, Any]:
     Raises:
         InvalidArgument: they are not UTF-8, not JSON, nested too deep, or something else than an object.
     """
-    _check_depth(body)
     try:
         value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
         if b"\\u" in body:
             # Half of a surrogate pair is a string that can't be stored or sent.
             json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except (ValueError, RecursionError) as error:
-        raise _bad_payload(f"Invalid JSON payload received. {shortened(str(error), 200)}") from error
+    except ValueError as error:
+        raise _bad_payload(shortened(str(error), 200)) from error
+    except RecursionError as error:
+        raise _bad_payload(TOO_DEEP) from error
     if not isinstance(value, dict):
-        raise _bad_payload("Invalid JSON payload received. The body must be a JSON object.")
+        raise _bad_payload("The body must be a JSON object.")
+    if _is_deeper(value, MAX_DEPTH):
+        raise _bad_payload(TOO_DEEP)
     return value
 
 
 def _read(body: bytes) -> Job:
     reader = _Reader()
     # What only the service writes may be anything: clients send back what they got.
-    raw = {key: value for key, value in load_object(body).items() if _snake_case(key) not in OUTPUT_ONLY}
+    raw = {key: value for key, value in load_object(body).items() if key not in _IGNORED}
     fields = reader.message(raw, Job, "job")
-    if reader.unknown:
-        raise _payload_error(list(_first(iter(reader.unknown))))
-    if reader.invalid:
-        raise _payload_error(list(_first(iter(reader.invalid))))
+    for noted in (reader.unknown, reader.invalid):
+        if noted:
+            raise _payload_error(list(_first(iter(noted))))
     try:
         return Job.model_validate(fields)
     except ValidationError as error:
@@ -74,7 +76,10 @@ def _read(body: bytes) -> Job:
 
 
 class _Reader:
-    """Renames fields to ours, drops nulls, and notes what is no field at all."""
+    """Renames fields to ours, drops nulls, and notes what is no field at all.
+
+    Takes no more notes than are told, and one more that tells that there were more.
+    """
 
     def __init__(self) -> None:
         self.unknown: list[FieldViolation] = []
@@ -88,8 +93,7 @@ class _Reader:
         for key, item in value.items():
             field = _fields(model).get(key)
             if field is None:
-                said = f"Unknown name \"{shortened(key)}\" at '{path}': Cannot find field."
-                self.unknown.append(FieldViolation(path, f"Invalid JSON payload received. {said}"))
+                self._not_found(path, key)
             elif item is None:
                 continue  # proto3 JSON: null is absent.
             elif field[0] in read:
@@ -106,15 +110,25 @@ class _Reader:
                 return self._wrong(path, None, "must not contain null")
             if model is None:
                 return value
+            if len(value) > MAX_ENTRIES:
+                return self._wrong(path, value, f"must have at most {MAX_ENTRIES} items")
             return [self.message(item, model, f"{path}[{index}]") for index, item in enumerate(value)]
         if kind == "map":
             if not isinstance(value, dict):
                 return self._wrong(path, value, "must be an object")
+            if len(value) > MAX_ENTRIES:
+                return self._wrong(path, value, f"must have at most {MAX_ENTRIES} entries")
             return value
         return value if model is None else self.message(value, model, path)
 
+    def _not_found(self, path: str, name: str) -> None:
+        if len(self.unknown) <= TOLD_AT_MOST:
+            said = f"Unknown name \"{shortened(name)}\" at '{path}': Cannot find field."
+            self.unknown.append(FieldViolation(path, f"Invalid JSON payload received. {said}"))
+
     def _wrong(self, path: str, value: Any, why: str) -> None:
-        self.invalid.append(_invalid(path, value, why))
+        if len(self.invalid) <= TOLD_AT_MOST:
+            self.invalid.append(_invalid(path, value, why))
 
 
 @cache
@@ -148,7 +162,7 @@ def _type_violations(error: ValidationError) -> Iterator[FieldViolation]:
     for found in error.errors(include_url=False, include_context=True):
         path = "job"
         for part in found["loc"]:
-            path += f"[{part}]" if isinstance(part, int) else f".{_snake_case(part)}"
+            path += f"[{part}]" if isinstance(part, int) else f".{shortened(part)}"
         cause = found.get("ctx", {}).get("error")
         yield _invalid(path, found["input"], str(cause) if cause is not None else found["msg"])
 
@@ -167,7 +181,8 @@ def _payload_error(violations: list[FieldViolation]) -> InvalidArgument:
     return InvalidArgument(violations, "\n".join(violation.description for violation in violations))
 
 
-def _bad_payload(message: str) -> InvalidArgument:
+def _bad_payload(why: str) -> InvalidArgument:
+    message = f"Invalid JSON payload received. {why}"
     return InvalidArgument([FieldViolation("job", message)], message)
 
 
@@ -179,23 +194,17 @@ def _first(violations: Iterator[FieldViolation]) -> Iterator[FieldViolation]:
         yield violation
 
 
-def _check_depth(body: bytes) -> None:
-    depth = 0
-    for token in _STRING_OR_BRACKET.finditer(body):
-        first = token[0][:1]
-        if first in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise _bad_payload(
-                    f"Invalid JSON payload received. It is nested deeper than {MAX_DEPTH} levels."
-                )
-        elif first in b"]}":
-            depth -= 1
+def _is_deeper(outermost: dict[str, Any], levels: int) -> bool:
+    # Level by level: what comes from outside must not decide how deep we recurse.
+    level: list[Any] = [outermost]
+    for _ in range(levels):
+        items = (item for outer in level for item in (outer.values() if isinstance(outer, dict) else outer))
+        level = [item for item in items if isinstance(item, list | dict)]
+    return bool(level)
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f'{name} is not JSON; the string "{name}" is.')
 
 
-def _snake_case(name: object) -> str:
-    return re.sub(r"(?=[A-Z])", "_", str(name)).lower()
+_IGNORED = frozenset(spelling for spelling, field in _fields(Job).items() if field[0] in OUTPUT_ONLY)

@@ -20,6 +20,8 @@ MAX_PRIORITY = 1000
 MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 COMPUTE_ENGINE = re.compile(r"[a-z]\d[a-z]?-\w+-\d+.*")
 KMS_KEY = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+")
+TPU_HOST = "cloud_tpu"
+"""The machine of a TPU worker, which goes with masters of either family and carries accelerators."""
 ROLES = ("worker", "parameter_server", "evaluator")
 
 
@@ -75,7 +77,8 @@ def _machine_violations(given: TrainingInput) -> Iterator[FieldViolation]:
             yield FieldViolation(f"{role}_count", "Is only for scale tier CUSTOM; set scaleTier to CUSTOM.")
         if count > 0 and custom and not machine:
             yield FieldViolation(f"{role}_type", f"Is needed, since {role}_count is {count}.")
-        if machine and given.master_type and _is_compute_engine(machine) != family:
+        same_family = TPU_HOST in (machine, given.master_type) or _is_compute_engine(machine) == family
+        if machine and given.master_type and not same_family:
             yield FieldViolation(
                 f"{role}_type",
                 f"'{shortened(machine)}' is of another family than '{shortened(given.master_type)}'; "
@@ -123,7 +126,7 @@ def _replica_violations(
             yield FieldViolation(f"{at}.type", f"Is needed for {count} accelerators: one of {known}.")
         if kind and count == 0:
             yield FieldViolation(f"{at}.count", f"Is needed for accelerators of type {kind.name}: 1 or more.")
-        if count > 0 and machine and not _is_compute_engine(machine):
+        if count > 0 and machine and machine != TPU_HOST and not _is_compute_engine(machine):
             yield FieldViolation(at, f"Is only for Compute Engine machine types, not '{shortened(machine)}'.")
     disk = config.disk_config
     if disk is not None:

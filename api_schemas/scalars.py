@@ -4,13 +4,16 @@ import math
 import re
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 from api_schemas.enums import WireEnum
 
 INT32, INT64 = 2**31, 2**63
-DURATION = re.compile(r"(-?\d{1,12})(?:\.(\d{1,9}))?s")
+NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+DURATION = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?s")
+MAX_DURATION = 315_576_000_000.0
+"""Seconds, about 10,000 years; the range that proto gives its Duration."""
 
 
 class Message(BaseModel):
@@ -19,6 +22,8 @@ class Message(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel,
         populate_by_name=True,
+        # Errors name fields as the parser's paths do, in snake_case.
+        loc_by_alias=False,
         extra="forbid",
         frozen=True,
         # An answer's own messages are built from values that were checked when they came in.
@@ -45,7 +50,8 @@ def _integer(value: object, limit: int) -> int:
 
 
 def _double(value: object) -> float:
-    if isinstance(value, str) and value in ("NaN", "Infinity", "-Infinity"):
+    if isinstance(value, str) and (value in ("NaN", "Infinity", "-Infinity") or NUMBER.fullmatch(value)):
+        # Numbers come as strings too: YAML 1.1 reads `1e-4` as one, since it has no point.
         return float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("must be a number")
@@ -72,12 +78,12 @@ def _boolean(value: object) -> bool:
 
 def _duration(value: object) -> float:
     """Seconds of a duration such as `3600s` or `3.5s`."""
-    if isinstance(value, float):
-        return value
-    found = DURATION.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
+    if not isinstance(value, str) or not DURATION.fullmatch(value):
         raise ValueError('must be seconds followed by "s", such as "3600s" or "3.5s"')
-    return float(f"{found[1]}.{found[2] or 0}")
+    seconds = float(value[:-1])
+    if abs(seconds) > MAX_DURATION:
+        raise ValueError(f"must be at most {MAX_DURATION:.0f}s")
+    return seconds
 
 
 def _write_duration(seconds: float) -> str:
@@ -94,6 +100,9 @@ Int32 = Annotated[int, BeforeValidator(lambda value: _integer(value, INT32))]
 Int64 = Annotated[int, BeforeValidator(lambda value: _integer(value, INT64)), PlainSerializer(str)]
 Double = Annotated[float, BeforeValidator(_double), PlainSerializer(_write_double)]
 Text = Annotated[str, BeforeValidator(_text)]
+Texts = Annotated[list[Text], FailFast()]
+Doubles = Annotated[list[Double], FailFast()]
+"""A list tells its first bad item only: a body has room for millions, each an error many times its size."""
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Duration = Annotated[float, BeforeValidator(_duration), PlainSerializer(_write_duration)]
 """Seconds; written as proto's JSON has it."""

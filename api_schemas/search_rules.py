@@ -32,7 +32,7 @@ def hyperparameter_violations(spec: HyperparameterSpec) -> Iterator[FieldViolati
     for index, parameter in enumerate(spec.params):
         at = f"{AT}.params[{index}]"
         name = parameter.parameter_name or ""
-        if name in first_of:
+        if name and name in first_of:
             yield FieldViolation(
                 f"{at}.parameter_name", f"'{shortened(name)}' is the name of params[{first_of[name]}] too."
             )
@@ -81,11 +81,11 @@ def _name_problem(name: str) -> str | None:
 
 
 def _range_violations(at: str, parameter: ParameterSpec) -> Iterator[FieldViolation]:
-    # A bound that is absent is 0, which proto does not send; so only the pair can be checked for presence.
-    if parameter.min_value is None and parameter.max_value is None:
-        yield FieldViolation(f"{at}.max_value", "minValue and maxValue are needed.")
-        return
     low, high = parameter.min_value or 0.0, parameter.max_value or 0.0
+    if low == high == 0:
+        # A bound that is absent is 0, which proto does not send: only the pair can be checked for presence.
+        yield FieldViolation(f"{at}.max_value", "minValue and maxValue are needed; both are absent or 0.")
+        return
     for field, bound in (("min_value", low), ("max_value", high)):
         if not math.isfinite(bound):
             yield FieldViolation(f"{at}.{field}", f"Must be finite; it is {bound}.")
@@ -96,7 +96,7 @@ def _range_violations(at: str, parameter: ParameterSpec) -> Iterator[FieldViolat
             return
     if low > high:
         yield FieldViolation(f"{at}.max_value", f"Must be at least minValue, {low:.15g}; it is {high:.15g}.")
-    elif not math.isfinite(high - low):
+    elif not (math.isfinite(high - low) and math.isfinite(high + low)):
         yield FieldViolation(f"{at}.max_value", "The range is too wide for a double; move the bounds closer.")
     if parameter.scale_type in LOG_SCALES and low <= 0:
         scale = parameter.scale_type.name if parameter.scale_type is not None else ""
@@ -131,7 +131,7 @@ def _categorical_violations(at: str, parameter: ParameterSpec) -> Iterator[Field
     if twice is not None:
         yield FieldViolation(field, f"'{shortened(twice)}' is listed twice; the values must be distinct.")
     for bound in ("min_value", "max_value"):
-        if getattr(parameter, bound) is not None:
+        if getattr(parameter, bound):
             yield FieldViolation(f"{at}.{bound}", "Is not for CATEGORICAL parameters; leave it out.")
     if parameter.scale_type:
         yield FieldViolation(f"{at}.scale_type", "Is not for CATEGORICAL parameters; leave it out.")

@@ -81,6 +81,8 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        # From here on a client waits to be answered, where it would have been refused.
+        listener.listen()
     except OSError as error:
         listener.close()
         raise CannotServe(

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from api_schemas.errors import FieldViolation, InvalidArgument, NotFound, PayloadTooLarge
-from api_schemas.names import check_project_id
+from api_schemas.names import check_project_id, job_id_problem, shortened
 from api_schemas.parsing import parse_job
 from service.answers import JsonAnswer
 from service.config import DoorConfig
@@ -34,6 +34,7 @@ def job_routes(database: Database, config: DoorConfig, notify: Callable[[int], N
         return bytes(body)
 
     Project = Annotated[str, Depends(_project)]
+    JobId = Annotated[str, Depends(_job_id)]
     Body = Annotated[bytes, Depends(read_body)]
 
     @routes.post("", summary="projects.jobs.create")
@@ -66,7 +67,7 @@ def job_routes(database: Database, config: DoorConfig, notify: Callable[[int], N
         return JsonAnswer(answer)
 
     @routes.get("/{job_id}", summary="projects.jobs.get")
-    def get(project: Project, job_id: str) -> JsonAnswer:
+    def get(project: Project, job_id: JobId) -> JsonAnswer:
         with database.read() as session:
             job = find_job(session, project, job_id)
             if job is None:
@@ -74,7 +75,7 @@ def job_routes(database: Database, config: DoorConfig, notify: Callable[[int], N
             return JsonAnswer(job_wire(session, job))
 
     @routes.post("/{job_id}:cancel", summary="projects.jobs.cancel")
-    def cancel(project: Project, job_id: str, body: Body) -> JsonAnswer:
+    def cancel(project: Project, job_id: JobId, body: Body) -> JsonAnswer:
         # Its body is empty, or repeats the name; there is nothing in it to act on (CONTRACT.md 1.5).
         with database.write() as session:
             job = lock_job(session, project, job_id)
@@ -93,5 +94,12 @@ def _project(project: str) -> str:
     return project
 
 
+def _job_id(project: Annotated[str, Depends(_project)], job_id: str) -> str:
+    # A name that no job can have is not looked for: PostgreSQL takes no NUL in a text.
+    if job_id_problem(job_id) is not None:
+        raise _not_found(project, job_id)
+    return job_id
+
+
 def _not_found(project: str, job_id: str) -> NotFound:
-    return NotFound(f"There is no job projects/{project}/jobs/{job_id}.")
+    return NotFound(f"There is no job projects/{project}/jobs/{shortened(job_id)}.")

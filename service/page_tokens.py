@@ -8,6 +8,8 @@ from api_schemas.errors import FieldViolation, InvalidArgument
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
+MAX_KEY = 2**63 - 1
+"""Of a row, in every database."""
 
 
 def make_token(project: str, last_pk: int) -> str:
@@ -28,7 +30,7 @@ def read_token(project: str, token: str) -> int:
         last_pk = int(number)
     except (binascii.Error, ValueError):
         last_pk, check = -1, ""
-    if last_pk < 0 or check != _check(project, last_pk):
+    if not 0 <= last_pk <= MAX_KEY or check != _check(project, last_pk):
         wrong = "Is not a token of this list; give the nextPageToken of an earlier answer, or none."
         raise InvalidArgument([FieldViolation("page_token", wrong)])
     return last_pk

@@ -1,18 +1,20 @@
 """A job that continues the study of an earlier one (CONTRACT.md 6.5)."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from api_schemas.errors import FailedPrecondition, FieldViolation, InvalidArgument
+from api_schemas.hyperparameters import HyperparameterSpec
+from api_schemas.search_rules import hyperparameter_violations
 from store.jobs import find_job
 from store.models import Job
 from store.states import FINISHED
 
 FIELD = "hyperparameters.resume_previous_job_id"
-SAME = {"goal": "goal", "params": "params", "hyperparameterMetricTag": "hyperparameter_metric_tag"}
-"""Fields of the study itself, by JSON name: they may be left out, and may not differ."""
-INHERITED = (*SAME, "algorithm")
+INHERITED = ("goal", "params", "hyperparameterMetricTag", "algorithm")
+"""Fields that may be left out, by JSON name. The first three are the study itself, and may not differ."""
 
 
 def effective_hyperparameters(
@@ -21,7 +23,8 @@ def effective_hyperparameters(
     """The spec as posted with what it inherits, in wire form, and the key of the job it continues.
 
     Raises:
-        InvalidArgument: no such tuning job, or a field that differs from the study's.
+        InvalidArgument: no such tuning job, a field that differs from the study's, or an algorithm that can't
+            search its parameters.
         FailedPrecondition: the earlier job has not ended, or has no trial to learn from.
     """
     if posted is None or "resumePreviousJobId" not in posted:
@@ -33,17 +36,30 @@ def effective_hyperparameters(
         raise InvalidArgument([FieldViolation(FIELD, f"'{name}' {what}.")])
     _check_ended(previous)
     inherited = {key: previous.hyperparameters[key] for key in INHERITED if key in previous.hyperparameters}
-    differing = [
+    effective = {**inherited, **posted}
+    violations = [
         FieldViolation(
             f"hyperparameters.{field}",
             f"Differs from that of '{name}', whose study is continued; leave it out or give the same.",
         )
-        for key, field in SAME.items()
-        if key in posted and posted[key] != inherited.get(key)
+        for field in _differing(effective, previous.hyperparameters)
     ]
-    if differing:
-        raise InvalidArgument(differing)
-    return {**inherited, **posted}, previous.id
+    # The rules have seen what was posted; only here is it known what is searched, and how.
+    violations = violations or list(hyperparameter_violations(HyperparameterSpec.model_validate(effective)))
+    if violations:
+        raise InvalidArgument(violations)
+    return effective, previous.id
+
+
+def _differing(effective: dict[str, Any], study: dict[str, Any]) -> Iterator[str]:
+    """Fields in which two specs in wire form, each given in full, are of different studies."""
+    new, old = HyperparameterSpec.model_validate(effective), HyperparameterSpec.model_validate(study)
+    if new.effective_goal != old.effective_goal:
+        yield "goal"
+    if new.params != old.params:
+        yield "params"
+    if new.effective_metric_tag != old.effective_metric_tag:
+        yield "hyperparameter_metric_tag"
 
 
 def _check_ended(previous: Job) -> None:

@@ -34,9 +34,14 @@ class Database:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         self._read = sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
-        self._write = sessionmaker(
-            self.engine.execution_options(writes=True), expire_on_commit=False, autoflush=True
-        )
+        self._write = {
+            durable: sessionmaker(
+                self.engine.execution_options(writes=True, durable=durable),
+                expire_on_commit=False,
+                autoflush=True,
+            )
+            for durable in (True, False)
+        }
 
     @property
     def _is_sqlite(self) -> bool:
@@ -49,9 +54,15 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """A session whose changes are committed together when the block ends, or not at all."""
-        with self._write.begin() as session:
+    def write(self, *, durable: bool = True) -> Iterator[Session]:
+        """A session whose changes are committed together when the block ends, or not at all.
+
+        Args:
+            durable: False lets SQLite answer before the disk has the commit, which is quicker: a crash of any
+                process loses nothing, a loss of power may undo it. For what means nothing after one, since
+                every process that acted on it is gone too.
+        """
+        with self._write[durable].begin() as session:
             yield session
 
     def upgrade(self) -> None:
@@ -72,13 +83,17 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
     cursor.execute("PRAGMA journal_mode = WAL")
-    # With WAL, NORMAL keeps the file sound through a crash of the process; FULL also keeps the last commits
-    # through a loss of power. An accepted job must not be lost, so FULL.
-    cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 
 
 def _begin_sqlite(connection: Any) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get("writes", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # With WAL, NORMAL keeps the file sound through a crash of the process; FULL also keeps the last commits
+    # through a loss of power. An accepted job must not be lost, so FULL is what a writer gets unasked.
+    level = "FULL" if options.get("durable", True) else "NORMAL"
+    connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

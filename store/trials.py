@@ -11,6 +11,7 @@ from store.states import (
     LIVE_ATTEMPT,
     TRIAL_TRANSITIONS,
     AttemptState,
+    IllegalTransition,
     State,
     check_transition,
 )
@@ -42,6 +43,8 @@ def finish_trial(job: Job, trial: Trial, new: State, now: float, error_message: 
     Raises:
         IllegalTransition: it has ended already.
     """
+    if trial.finish_order is not None:
+        raise IllegalTransition(f"trial {trial.number} has ended as {trial.state}; it can't become {new}")
     check_transition(TRIAL_TRANSITIONS, trial.state, new)
     trial.state = new
     trial.end_time = now
@@ -82,7 +85,6 @@ def live_attempts_by_job(session: Session) -> dict[int, int]:
     return dict(session.execute(query).tuples().all())
 
 
-def running_jobs(session: Session) -> int:
-    """How many jobs are in RUNNING: those that share the platform's slots."""
-    query = select(func.count()).select_from(Job).where(Job.state == State.RUNNING)
-    return session.scalar(query) or 0
+def running_jobs(session: Session) -> set[int]:
+    """Keys of the jobs in RUNNING: those that share the platform's slots."""
+    return set(session.scalars(select(Job.id).where(Job.state == State.RUNNING)))

@@ -6,6 +6,11 @@ from enum import StrEnum
 from typing import Any
 
 TRACEBACK = "Traceback (most recent call last):"
+CHAINED = (
+    "During handling of the above exception, another exception occurred:",
+    "The above exception was the direct cause of the following exception:",
+)
+"""What Python prints between two tracebacks that belong together."""
 EVIDENCE_CHARACTERS = 8000
 
 
@@ -50,18 +55,18 @@ def not_launched(reason: str) -> Failure:
 
 
 def last_traceback(text: str) -> str | None:
-    """The last Python traceback in the text, from its first line to the exception's message."""
+    """The last Python traceback, with those it is chained to, and all that follows; None if there is none.
+
+    An exception's message may have any number of lines, so nothing tells where it ends.
+    """
     start = text.rfind(TRACEBACK)
     if start < 0:
         return None
-    # "During handling of the above exception" joins tracebacks that belong together.
-    chained = text.rfind("\n\n", 0, start)
-    while chained > 0 and "exception" in text[chained:start]:
+    while text[:start].rstrip().endswith(CHAINED):
         earlier = text.rfind(TRACEBACK, 0, start)
         if earlier < 0:
             break
         start = earlier
-        chained = text.rfind("\n\n", 0, start)
     return text[start:].strip()[-EVIDENCE_CHARACTERS:]
 
 

@@ -159,7 +159,9 @@ class Reconciler:
             job = self._hold(session, lease)
             self._enforce_max_running(job, view)
             trials = live_trials(session, job.id)
-            fresh = [trial for trial in trials if self._take_in(session, job, trial, view, sights)]
+            # Nothing that is asked meanwhile depends on what is changed: all of it is written in one go.
+            with session.no_autoflush:
+                fresh = [trial for trial in trials if self._take_in(session, job, trial, view, sights)]
             live = [trial for trial in trials if trial.finish_order is None]
             self._settle(session, job, view, [trial for trial in fresh if trial.finish_order is not None])
             if job.verdict is None:

@@ -55,8 +55,8 @@ def make_notify(app: Celery) -> Callable[[int], None]:
     def notify(job_pk: int) -> None:
         try:
             app.send_task(RECONCILE, args=[job_pk], ignore_result=True)
-        except Exception:
-            log.warning("broker away, the sweep will find the job", job_pk=job_pk, exc_info=True)
+        except Exception as error:
+            log.warning("broker away, the sweep will find the job", job_pk=job_pk, reason=repr(error))
 
     return notify
 

@@ -74,7 +74,10 @@ class LocalLauncher:
         elif status.exit_code == 0:
             return Preparation(PreparationPhase.READY)
         else:
-            return Preparation(PreparationPhase.FAILED, group.last_lines(4000).strip())
+            said = group.last_lines(4000).strip()
+            return Preparation(
+                PreparationPhase.FAILED, said or f"The installer ended with status {status.exit_code}."
+            )
         return Preparation(PreparationPhase.UNDER_WAY)
 
     def abandon_preparation(self, job: JobRef) -> bool:
@@ -95,7 +98,7 @@ class LocalLauncher:
             (directory / "hypertune").mkdir(exist_ok=True)
             if spec.job_dir is not None:
                 spec.job_dir.mkdir(parents=True, exist_ok=True)
-            group.start(
+            leader = group.start(
                 [str(python), "-m", spec.module, *spec.args],
                 {
                     **_inherited(),
@@ -106,7 +109,9 @@ class LocalLauncher:
             )
         except OSError as error:
             raise LaunchFailed(f"{error.strerror}: {error.filename or python}") from error
-        self._watch(group, spec.ref.job)
+        except ValueError as error:  # A NUL, which no system call takes.
+            raise LaunchFailed(f"an argument, a variable or the job dir is unusable: {error}") from error
+        self._watch(group, spec.ref.job, leader)
 
     def observe(self, refs: Sequence[AttemptRef]) -> dict[AttemptRef, AttemptStatus]:
         statuses = {}
@@ -160,11 +165,12 @@ class LocalLauncher:
                 }
             )
         )
-        group.start([sys.executable, "-m", "worker.launchers.install", str(plan)], _inherited(), cwd=job_dir)
-        self._watch(group, spec.job)
+        command = [sys.executable, "-m", "worker.launchers.install", str(plan)]
+        self._watch(group, spec.job, group.start(command, _inherited(), cwd=job_dir))
 
-    def _watch(self, group: ProcessGroup, job: JobRef) -> None:
-        leader = group.leader()
+    def _watch(self, group: ProcessGroup, job: JobRef, started: int | None = None) -> None:
+        # What was started just now may not have told its process id yet.
+        leader = started if started is not None else group.leader()
         if leader is not None:
             self._ends.watch(leader, lambda: self._ended(job))
 

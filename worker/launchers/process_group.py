@@ -26,13 +26,15 @@ from pathlib import Path
 from worker.launchers.protocol import AttemptPhase, AttemptStatus
 
 # The empty trap keeps the wrapper alive through a SIGTERM to the group, to tell how the program ended; unlike
-# an ignored signal it is not inherited by the program.
+# an ignored signal it is not inherited by the program. Its last act ends what the program left in the group,
+# itself included: later, with the leader gone, only processes that still carry the mark can be found.
 WRAPPER = (
     "trap : TERM INT HUP; _vernier_pid=$1; _vernier_status=$2; shift 2; "
-    'echo $$ >"$_vernier_pid"; "$@"; echo $? >"$_vernier_status"'
+    'echo $$ >"$_vernier_pid"; "$@"; echo $? >"$_vernier_status"; kill -KILL 0'
 )
 MARK = "VERNIER_PROCESS_GROUP"
 """Environment variable with the directory, by which processes that left the group are found."""
+LAST_SIGNAL = max(signal.valid_signals())
 KILL_ROUNDS = 50
 """A group that starts processes faster than this many looks can find them is left to the next look."""
 
@@ -52,7 +54,7 @@ class ProcessGroup:
         self.directory.mkdir(parents=True, exist_ok=True)
         lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if not _try_lock(lock) or self._path("pid").exists():
+            if not _try_lock(lock, fcntl.LOCK_EX) or self._path("pid").exists():
                 return None
             with (
                 self._path("stdout.log").open("ab") as stdout,
@@ -126,8 +128,9 @@ class ProcessGroup:
 
     def _exit_code(self) -> int | None:
         code = _read_int(self._path("status"))
-        # The shell tells of a signal by adding 128 to its number.
-        return 128 - code if code is not None and code > 128 else code
+        # The shell tells of a signal by adding 128 to its number. What is beyond the last signal is the
+        # program's own status: exit(-1) is 255.
+        return 128 - code if code is not None and 128 < code <= 128 + LAST_SIGNAL else code
 
     def _is_locked(self) -> bool:
         try:
@@ -135,7 +138,8 @@ class ProcessGroup:
         except FileNotFoundError:
             return False
         try:
-            return not _try_lock(lock)
+            # Shared: two that only look must not take each other for the program.
+            return not _try_lock(lock, fcntl.LOCK_SH)
         finally:
             os.close(lock)
 
@@ -154,9 +158,9 @@ class ProcessGroup:
         return told or bool(strays)
 
 
-def _try_lock(descriptor: int) -> bool:
+def _try_lock(descriptor: int, kind: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -10,6 +10,10 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 
 class EndOfProcess:
     """Calls back, from a thread of its own, once for each watched process that ends; reaps our children."""
@@ -26,7 +30,11 @@ class EndOfProcess:
             self._epoll.register(self._wake_read, select.EPOLLIN)
 
     def watch(self, pid: int, ended: Callable[[], None]) -> None:
-        """Call `ended` when the process ends; at once if it has. Watching twice is watching once."""
+        """Call `ended` when the process ends. Watching twice is watching once.
+
+        Of a process that is gone already nothing is told: a caller that looks again whenever it is told would
+        never rest.
+        """
         if self._epoll is None:
             return
         with self._lock:
@@ -35,22 +43,25 @@ class EndOfProcess:
             try:
                 descriptor = os.pidfd_open(pid)
             except OSError:
-                descriptor = -1
-            else:
-                self._pids.add(pid)
-                self._watched[descriptor] = (pid, ended)
-                self._epoll.register(descriptor, select.EPOLLIN)
-                self._start()
-        if descriptor < 0:
-            ended()
+                return
+            self._pids.add(pid)
+            self._watched[descriptor] = (pid, ended)
+            self._epoll.register(descriptor, select.EPOLLIN)
+            self._start()
 
     def close(self) -> None:
         """Stop watching; the processes go on."""
         with self._lock:
+            if self._closed:
+                return
             self._closed = True
         os.write(self._wake_write, b"x")
         if self._thread is not None:
             self._thread.join()
+        if self._epoll is not None:
+            self._epoll.close()
+        for descriptor in (*self._watched, self._wake_read, self._wake_write):
+            os.close(descriptor)
 
     def _start(self) -> None:
         if self._thread is None:
@@ -70,4 +81,8 @@ class EndOfProcess:
                 os.close(descriptor)
                 with suppress(ChildProcessError):  # An earlier service's child; init reaps it.
                     os.waitpid(pid, os.WNOHANG)
-                ended()
+                try:
+                    ended()
+                except Exception:
+                    # One listener's trouble must not leave the other processes unwatched.
+                    log.exception("the end of a process could not be told", pid=pid)

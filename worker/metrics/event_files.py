@@ -1,14 +1,15 @@
 """TensorBoard event files under a trial's directories: finding them, and following each from a byte offset.
 
 A file is known by its path. That it still is the file that was read so far is told by the bytes at both ends
-of what was read, not by its inode, which changes when a directory is synchronised or mounted anew. A file that
-has shrunk or whose bytes differ was replaced: it is read from its start, under a new source number.
+of what was read, not by its inode, which changes when a directory is synchronised or mounted anew. A file
+that has shrunk or whose bytes differ was replaced: it is read from its start, under a new source number.
 """
 
 import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +20,7 @@ from worker.metrics.regular_file import open_regular, read_at
 from worker.metrics.scalar_events import ScalarReader
 from worker.metrics.tfrecord import WINDOW, Lengths, split
 
-DIRECTORY_ENTRIES_LIMIT: Final = 200_000
-_DEPTH_LIMIT = 64
+ENTRIES_LIMIT: Final = 200_000  # of all directories below a root
 _MARK_BYTES = 64
 _CHUNK = 2**20  # read at a time, unless a record is longer
 
@@ -70,7 +70,8 @@ def find(roots: Sequence[Path]) -> tuple[list[EventFile], list[str]]:
     """Find the plain files named `*tfevents*` anywhere under the roots, ordered by path; and what hindered.
 
     Symbolic links are not followed: they lead out of a trial's directory, or to a file that is found anyway.
-    What vanishes meanwhile, roots included, is passed over.
+    Hidden files are passed over: synchronising programs write such copies before they rename them. So is what
+    vanishes meanwhile; roots need not exist.
     """
     found: list[EventFile] = []
     problems: list[str] = []
@@ -87,32 +88,40 @@ def find(roots: Sequence[Path]) -> tuple[list[EventFile], list[str]]:
 
 
 def _walk(root: str, name: str, problems: list[str]) -> Iterator[EventFile]:
-    pending = [(root, name, 0)]
-    seen = 0
+    pending = [(root, name)]
+    left = ENTRIES_LIMIT
     while pending:
-        directory, path, depth = pending.pop()
-        try:
-            with os.scandir(directory) as entries:
-                for entry in entries:
-                    seen += 1
-                    if seen > DIRECTORY_ENTRIES_LIMIT:
-                        problems.append(f"{root}: only {DIRECTORY_ENTRIES_LIMIT} entries were searched")
-                        return
-                    below = f"{path}/{entry.name}"
-                    if entry.is_dir(follow_symlinks=False):
-                        if depth < _DEPTH_LIMIT:
-                            pending.append((entry.path, below, depth + 1))
-                    elif "tfevents" in entry.name:
-                        if entry.is_symlink():
-                            problems.append(f"{entry.path}: a symbolic link, which is not followed")
-                            continue
-                        status = entry.stat(follow_symlinks=False)
-                        if stat.S_ISREG(status.st_mode):
-                            yield EventFile(_storable(below), Path(entry.path), status)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            problems.append(f"{directory}: {error.strerror or error}")
+        directory, path = pending.pop()
+        entries = _entries(directory, left, problems)
+        left -= len(entries)
+        for entry in entries:
+            below = f"{path}/{entry.name}"
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append((entry.path, below))
+                elif "tfevents" in entry.name and not entry.name.startswith("."):
+                    status = entry.stat(follow_symlinks=False)
+                    if stat.S_ISREG(status.st_mode):
+                        yield EventFile(_storable(below), Path(entry.path), status)
+                    else:
+                        problems.append(f"{entry.path}: not read, because it is a link or no plain file")
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                problems.append(f"{entry.path}: {error.strerror or error}")
+    if left <= 0:
+        problems.append(f"{root}: only {ENTRIES_LIMIT} entries were searched for event files")
+
+
+def _entries(directory: str, limit: int, problems: list[str]) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as entries:
+            return list(islice(entries, limit))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        problems.append(f"{directory}: {error.strerror or error}")
+        return []
 
 
 def _storable(path: str) -> str:
@@ -170,14 +179,20 @@ def _follow(
     chunk = _CHUNK
     at_end = offset == size
     while not at_end and (limit is None or offset - position.offset < limit):
-        window = read_at(descriptor, min(chunk, size - offset), offset)
-        at_end = len(window) == size - offset or len(window) < min(chunk, size - offset)
+        wanted = min(chunk, size - offset)
+        window = read_at(descriptor, wanted, offset)
+        at_end = wanted == size - offset or len(window) < wanted
         piece = split(window, len(window) if at_end else size - offset, lengths)
         measurements += scalars.read(piece.records, position.source)
         offset += piece.consumed
         damaged += piece.damaged
         oversized += piece.oversized
-        chunk = _CHUNK if piece.consumed else WINDOW
+        if piece.consumed:
+            chunk = _CHUNK
+        elif chunk == WINDOW:
+            at_end = True  # the start of a record too long to read: the rest is not written yet
+        else:
+            chunk = WINDOW
     problems = []
     if damaged:
         problems.append(f"{file.location}: {damaged} damaged record(s) passed over")

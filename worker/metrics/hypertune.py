@@ -103,7 +103,7 @@ def _metric_names(record: dict[str, Any]) -> Iterable[str]:
     """Name a record's metrics: every key that is not the package's own.
 
     A tag may bear the name of one of those keys and takes its place: then there is no other key, and where
-    the timestamp was there is text. (Of `global_step` and `checkpoint_path` the package itself keeps nothing.)
+    the timestamp was there is text. (For `global_step` and `checkpoint_path` the package loses the metric.)
     """
     names = record.keys() - _RESERVED
     if names:

@@ -51,7 +51,7 @@ class ScalarReader:
         self._tag = tag
         self._tag_bytes = tag.encode(errors="surrogatepass")
         self._match = _layout(self._tag_bytes).fullmatch
-        # The tags already parsed, each with the key of the field behind it, which tells numbers from the rest.
+        # The tags already parsed, each with the key of the field behind it, which tells its kind.
         self._kinds: set[bytes] = set()
         # The same for `simple_value`, as all bytes between the step and the number: quicker to compare.
         self._plain: set[bytes] = set()
@@ -132,7 +132,7 @@ def _layout(tag: bytes) -> re.Pattern[bytes]:
     """Compile the layouts of an event that holds one float32 scalar of a tag and nothing else.
 
     Groups: the wall time (8 bytes), the step (a varint, absent when it is 0), one that says whether metadata
-    follows, and the value (4 bytes). The tag fixes all lengths inside, so what matches is a well-formed message.
+    follows, and the value (4 bytes). The tag fixes all lengths inside, so what matches is well formed.
     """
     name, name_length = _delimited(0x0A, re.escape(tag), len(tag))
 

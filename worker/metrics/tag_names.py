@@ -7,7 +7,7 @@ TAG_LENGTH_LIMIT: Final = 500
 
 
 def add_tag(tags: set[str], name: str) -> None:
-    """Add a name, unless there are TAGS_LIMIT, it is longer than TAG_LENGTH_LIMIT, or no database takes it."""
+    """Add a name unless there are TAGS_LIMIT, it is longer than TAG_LENGTH_LIMIT, or no database takes it."""
     if len(tags) < TAGS_LIMIT and len(name) <= TAG_LENGTH_LIMIT and _is_storable(name):
         tags.add(name)
 

@@ -61,7 +61,7 @@ class Split:
 
 
 class Lengths(dict[bytes, int | None]):
-    """Record headers and the lengths they hold, None where the checksum fails: a file has few different ones."""
+    """The length that each record header holds, or None where its checksum fails; a file has few of them."""
 
     def __missing__(self, header: bytes) -> int | None:
         (stored,) = _CHECKSUM.unpack_from(header, 8)
@@ -82,8 +82,8 @@ def split(window: bytes, remaining: int, lengths: Lengths) -> Split:
         lengths: kept between the windows of a file to save work.
 
     Returns:
-        The records; with `consumed` at 0 when nothing can be done without more bytes: a window of WINDOW, or,
-        where it ends with the file, those still to be written.
+        The records; with `consumed` at 0 when nothing can be done without more bytes. WINDOW bytes are always
+        enough, except in front of a record too long to read that is still being written.
     """
     records: list[bytes] = []
     found = Split(records)
@@ -109,7 +109,7 @@ def split(window: bytes, remaining: int, lengths: Lengths) -> Split:
                     records.append(record)
                     position = following
                     continue
-            elif end < remaining:
+            elif end < remaining and length <= RECORD_LIMIT:
                 break  # whole in the next window, which starts here
             else:
                 unfinished = True

@@ -60,7 +60,7 @@ class Cursor:
                 hypertune_lines=tuple(data.get("hypertune_lines", ())),
                 tags=tuple(data.get("tags", ())),
             )
-        except (AttributeError, TypeError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             raise ValueError(f"not a cursor: {error}") from error
 
 

@@ -1,0 +1,75 @@
+"""The client that Google gave its users, unmodified, against a running service (CONTRACT.md 8.1)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from google.auth.credentials import AnonymousCredentials
+from googleapiclient import discovery
+from googleapiclient.errors import HttpError
+
+from tests.service.door import Project
+
+
+@pytest.fixture
+def jobs(project: Project) -> Iterator[Any]:
+    with discovery.build(
+        "ml",
+        "v1",
+        client_options={"api_endpoint": project.door.address},
+        credentials=AnonymousCredentials(),
+    ) as ml:
+        yield ml.projects().jobs()
+
+
+@pytest.fixture
+def parent(project: Project) -> str:
+    return f"projects/{project.name}"
+
+
+def test_a_job_is_created_read_and_cancelled(project: Project, jobs: Any, parent: str) -> None:
+    body = project.body("census_1", scaleTier="CUSTOM", masterType="standard", args=["--epochs", "3"])
+    created = jobs.create(parent=parent, body=body).execute()
+    assert created["state"] == "QUEUED"
+    assert created["trainingInput"] == body["trainingInput"]
+
+    name = f"{parent}/jobs/census_1"
+    assert jobs.get(name=name).execute() == created
+    assert jobs.cancel(name=name).execute() == {}
+    assert jobs.cancel(name=name, body={}).execute() == {}
+    assert jobs.cancel(name=name, body={"name": name}).execute() == {}
+    assert jobs.get(name=name).execute()["state"] == "CANCELLING"
+
+
+def test_pages_are_followed_to_the_end(project: Project, jobs: Any, parent: str) -> None:
+    names = [project.create()["jobId"] for _ in range(7)]
+    listed: list[str] = []
+    request = jobs.list(parent=parent, pageSize=3)
+    while request is not None:
+        answer = request.execute()
+        listed += [job["jobId"] for job in answer.get("jobs", [])]
+        request = jobs.list_next(request, answer)
+    assert listed == names[::-1]
+
+
+def test_an_empty_project_lists_nothing(jobs: Any, parent: str) -> None:
+    assert jobs.list(parent=parent).execute() == {}
+
+
+def test_errors_are_read_with_their_status_and_their_reason(project: Project, jobs: Any, parent: str) -> None:
+    with pytest.raises(HttpError) as missing:
+        jobs.get(name=f"{parent}/jobs/nope").execute()
+    assert missing.value.status_code == 404
+    assert "There is no job" in missing.value.reason
+
+    jobs.create(parent=parent, body=project.body("taken")).execute()
+    with pytest.raises(HttpError) as taken:
+        jobs.create(parent=parent, body=project.body("taken")).execute()
+    assert taken.value.status_code == 409
+
+    with pytest.raises(HttpError) as unknown:
+        jobs.create(parent=parent, body={"jobId": "a", "gpus": 1}).execute()
+    assert unknown.value.status_code == 400
+    assert "Cannot find field" in unknown.value.reason
+    (detail,) = unknown.value.error_details
+    assert detail["fieldViolations"][0]["field"] == "job"

@@ -1,0 +1,239 @@
+"""How stored jobs and trials look on the wire (CONTRACT.md 1.7, 2.7, 2.8, 3.2, 3.3)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from store.jobs import lock_job, set_state
+from store.measurements import add_measurements, last_value
+from store.models import Job
+from store.states import State
+from store.trials import add_trial, finish_trial
+from tests.service.door import Project
+
+PARAMS = [
+    {"parameterName": "lr", "type": "DOUBLE", "minValue": 0.001, "maxValue": 0.1},
+    {"parameterName": "layers", "type": "INTEGER", "minValue": 1.0, "maxValue": 8.0},
+    {"parameterName": "batch", "type": "DISCRETE", "discreteValues": [32.0, 512.0]},
+    {"parameterName": "units", "type": "CATEGORICAL", "categoricalValues": ["256 128", "64"]},
+]
+VALUES = {"lr": 0.026711152525921437, "layers": 4, "batch": 512.0, "units": "256 128"}
+NOON = 1_583_150_400.9  # 2020-03-02T12:00:00.9Z
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    step: int
+    value: float
+    wall_time: float = NOON
+    source: int = 0
+
+
+class Rows:
+    """Writes what the worker would."""
+
+    def __init__(self, project: Project, **hyperparameters: Any) -> None:
+        self._project = project
+        self.job_id = project.create(hyperparameters={"params": PARAMS, **hyperparameters})["jobId"]
+        self._trials = 0
+
+    def job(self, session: Session) -> Job:
+        job = lock_job(session, self._project.name, self.job_id)
+        assert job is not None
+        return job
+
+    def move(self, *states: State, error_message: str | None = None) -> None:
+        with self._project.door.database.write() as session:
+            job = self.job(session)
+            for state in states:
+                set_state(job, state, error_message)
+
+    def trial(
+        self,
+        *points: Point | float,
+        state: State | None = State.SUCCEEDED,
+        stopped_early: bool = False,
+        error_message: str | None = None,
+    ) -> None:
+        """A trial that measured this; None: it runs on. A bare number is a value at step 1."""
+        self._trials += 1
+        measured = [point if isinstance(point, Point) else Point(1, point) for point in points]
+        with self._project.door.database.write() as session:
+            job = self.job(session)
+            trial = add_trial(session, job, self._trials, VALUES, NOON)
+            session.flush()
+            add_measurements(session, trial.id, measured)
+            final = last_value(session, trial.id)
+            if final is not None:
+                trial.final_step, trial.final_value = final
+            trial.stopped_early = stopped_early
+            if state is not None:
+                finish_trial(job, trial, state, NOON + 60, error_message)
+
+    def output(self) -> dict[str, Any]:
+        output: dict[str, Any] = self._project.get(self.job_id)["trainingOutput"]
+        return output
+
+    def trials(self) -> list[dict[str, Any]]:
+        trials: list[dict[str, Any]] = self.output()["trials"]
+        return trials
+
+
+def test_a_finished_trial_in_full(project: Project) -> None:
+    rows = Rows(project, hyperparameterMetricTag="accuracy")
+    rows.trial(Point(0, 0.5), Point(1000, 0.91), stopped_early=True)
+    assert rows.output() == {
+        "completedTrialCount": "1",
+        "isHyperparameterTuningJob": True,
+        "hyperparameterMetricTag": "accuracy",
+        "trials": [
+            {
+                "trialId": "1",
+                "hyperparameters": {
+                    "lr": "0.026711152525921437",
+                    "layers": "4",
+                    "batch": "512",
+                    "units": "256 128",
+                },
+                "finalMetric": {"trainingStep": "1000", "objectiveValue": 0.91},
+                "allMetrics": [{"objectiveValue": 0.5}, {"trainingStep": "1000", "objectiveValue": 0.91}],
+                "isTrialStoppedEarly": True,
+                "startTime": "2020-03-02T12:00:00Z",
+                "endTime": "2020-03-02T12:01:00Z",
+                "state": "SUCCEEDED",
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize(("goal", "order"), [("MAXIMIZE", "34152"), ("MINIMIZE", "51342"), (None, "34152")])
+def test_trials_are_listed_best_first_ties_by_number_metricless_last(
+    project: Project, goal: str | None, order: str
+) -> None:
+    rows = Rows(project, goal=goal)
+    for values in ([0.5], [], [1.0], [1.0], [-2.0]):
+        rows.trial(*values)
+    expected = {"MAXIMIZE": "34152", "MINIMIZE": "51342"}[goal or "MAXIMIZE"]
+    assert "".join(trial["trialId"] for trial in rows.trials()) == expected == order
+
+
+def test_running_trials_are_ranked_by_what_they_have_so_far(project: Project) -> None:
+    rows = Rows(project)
+    rows.trial(0.5)
+    rows.trial(0.9, state=None)
+    rows.trial(state=None)
+    assert [(t["trialId"], t["state"]) for t in rows.trials()] == [
+        ("2", "PREPARING"),
+        ("1", "SUCCEEDED"),
+        ("3", "PREPARING"),
+    ]
+    assert "endTime" not in rows.trials()[0]
+    assert "finalMetric" not in rows.trials()[2]
+
+
+def test_only_successes_are_counted(project: Project) -> None:
+    rows = Rows(project)
+    assert rows.output().keys() == {"isHyperparameterTuningJob", "hyperparameterMetricTag"}
+    rows.trial(state=State.FAILED)
+    rows.trial(state=State.CANCELLED)
+    assert "completedTrialCount" not in rows.output()
+    rows.trial()
+    assert rows.output()["completedTrialCount"] == "1"
+
+
+def test_a_zero_objective_is_a_result(project: Project) -> None:
+    rows = Rows(project, goal="MINIMIZE")
+    rows.trial(Point(0, 0.0))
+    assert rows.trials()[0]["finalMetric"] == {"objectiveValue": 0.0}
+    assert rows.trials()[0]["allMetrics"] == [{"objectiveValue": 0.0}]
+
+
+def test_a_curve_comes_by_step_and_a_step_told_twice_counts_once(project: Project) -> None:
+    rows = Rows(project)
+    rows.trial(
+        Point(20, 0.2),
+        Point(-1, 9.0),
+        Point(10, 0.1),
+        Point(20, 0.3, NOON + 1),
+        Point(2**62, 1.0),
+        Point(3, 0.0),
+    )
+    (trial,) = rows.trials()
+    assert trial["allMetrics"] == [
+        {"trainingStep": "-1", "objectiveValue": 9.0},
+        {"trainingStep": "3", "objectiveValue": 0.0},
+        {"trainingStep": "10", "objectiveValue": 0.1},
+        {"trainingStep": "20", "objectiveValue": 0.3},
+        {"trainingStep": str(2**62), "objectiveValue": 1.0},
+    ]
+    assert trial["finalMetric"] == trial["allMetrics"][-1]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_left_out_and_ranks_nowhere(project: Project, value: float) -> None:
+    rows = Rows(project)
+    rows.trial(Point(1, 0.7), Point(2, value))
+    rows.trial(0.1)
+    best, last = rows.trials()
+    assert (best["trialId"], last["trialId"]) == ("2", "1")
+    assert "finalMetric" not in last
+    assert last["allMetrics"] == [{"trainingStep": "1", "objectiveValue": 0.7}]
+
+
+def test_a_trial_says_why_it_failed(project: Project) -> None:
+    rows = Rows(project)
+    rows.trial(state=State.FAILED, error_message="Exit status 1: ValueError")
+    rows.trial(0.1)
+    assert [trial.get("errorMessage") for trial in rows.trials()] == [None, "Exit status 1: ValueError"]
+
+
+def test_a_plain_job_has_no_trials_to_show(project: Project) -> None:
+    assert "trainingOutput" not in project.create()
+
+
+PATHS: Sequence[tuple[Sequence[State], bool]] = [
+    ([State.PREPARING], False),
+    ([State.PREPARING, State.RUNNING], False),
+    ([State.PREPARING, State.RUNNING, State.SUCCEEDED], False),
+    ([State.PREPARING, State.FAILED], True),
+    ([State.CANCELLING], True),
+    ([State.CANCELLING, State.CANCELLED], True),
+]
+
+
+@pytest.mark.parametrize(("states", "tells"), PATHS)
+def test_only_what_went_wrong_has_a_message(project: Project, states: Sequence[State], tells: bool) -> None:
+    rows = Rows(project)
+    rows.move(*states, error_message="Out of luck.")
+    assert project.get(rows.job_id).get("errorMessage") == ("Out of luck." if tells else None)
+
+
+def test_a_failure_without_a_reason_still_has_a_message(project: Project) -> None:
+    rows = Rows(project)
+    rows.move(State.PREPARING, State.FAILED)
+    assert project.get(rows.job_id)["errorMessage"] == "The job is FAILED."
+
+
+def test_times_are_shown_once_they_are_known(project: Project) -> None:
+    rows = Rows(project)
+    assert not {"startTime", "endTime"} & project.get(rows.job_id).keys()
+    with project.door.database.write() as session:
+        job = rows.job(session)
+        job.create_time, job.start_time, job.end_time = NOON - 1, NOON, NOON + 3600
+    shown = project.get(rows.job_id)
+    assert shown["createTime"] == "2020-03-02T11:59:59Z"
+    assert shown["startTime"] == "2020-03-02T12:00:00Z"
+    assert shown["endTime"] == "2020-03-02T13:00:00Z"
+
+
+def test_a_queued_job_knows_its_place_and_one_that_begun_has_none(project: Project) -> None:
+    first, second = Rows(project), Rows(project)
+    place = int(project.get(first.job_id)["jobPosition"])
+    assert project.get(second.job_id)["jobPosition"] == str(place + 1)
+    first.move(State.PREPARING)
+    assert "jobPosition" not in project.get(first.job_id)
+    assert project.get(second.job_id)["jobPosition"] == str(place)

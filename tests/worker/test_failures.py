@@ -1,0 +1,101 @@
+"""What a failed attempt's owner is told."""
+
+import subprocess
+import sys
+
+import pytest
+
+from worker.failures import EVIDENCE_CHARACTERS, FailureClass, exited, last_traceback, lost, not_launched
+
+
+def _printed(source: str) -> str:
+    """What Python itself prints of a program that fails."""
+    return subprocess.run([sys.executable, "-c", source], capture_output=True, text=True).stderr
+
+
+def test_a_status_is_told_as_the_service_always_told_it() -> None:
+    failure = exited(3, "")
+    assert failure.failure_class is FailureClass.USER_ERROR
+    assert failure.message == "The replica master 0 exited with a non-zero status of 3."
+    assert failure.evidence == {"exit_code": 3, "last_lines": ""}
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "told"), [(-9, "9(SIGKILL)"), (-11, "11(SIGSEGV)"), (-63, "63(unknown signal)")]
+)
+def test_a_signal_is_told_by_number_and_name(exit_code: int, told: str) -> None:
+    assert exited(exit_code, "").message == f"The replica master 0 exited with a non-zero status of {told}."
+
+
+def test_the_cause_is_the_traceback_without_what_was_printed_before() -> None:
+    failure = exited(1, "epoch 1\nepoch 2\n" + _printed("raise ValueError('no such file: data.csv')"))
+    assert "Termination reason: Error.\nTraceback (most recent call last):" in failure.message
+    assert failure.message.endswith("ValueError: no such file: data.csv")
+    assert "epoch" not in failure.message
+    assert failure.evidence["last_lines"] in failure.message
+
+
+def test_without_a_traceback_the_last_lines_are_the_cause() -> None:
+    assert exited(2, "usage: task.py\n--lr is required\n").message.endswith(
+        "Termination reason: Error.\nusage: task.py\n--lr is required"
+    )
+
+
+def test_only_the_last_of_several_tracebacks_is_the_cause() -> None:
+    text = _printed("raise KeyError('handled')") + "going on\n\n" + _printed("raise TypeError('fatal')")
+    traceback = last_traceback(text)
+    assert traceback is not None
+    assert "fatal" in traceback
+    assert "handled" not in traceback
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "try:\n {}['first']\nexcept KeyError:\n 1 / 0",
+        "try:\n {}['first']\nexcept KeyError as error:\n raise ZeroDivisionError from error",
+        "try:\n try:\n  {}['first']\n except KeyError:\n  int('x')\nexcept ValueError:\n 1 / 0",
+    ],
+    ids=["during handling", "direct cause", "three in a chain"],
+)
+def test_chained_tracebacks_are_kept_together(source: str) -> None:
+    printed = _printed(source)
+    assert last_traceback("epoch 1\n\n" + printed) == printed.strip()
+
+
+def test_a_chain_whose_start_was_cut_off_is_kept_from_its_first_whole_traceback() -> None:
+    printed = _printed("try:\n {}['first']\nexcept KeyError:\n 1 / 0")
+    cut = printed[10:]
+    traceback = last_traceback(cut)
+    assert traceback is not None
+    assert traceback.startswith("Traceback (most recent call last):")
+    assert traceback.endswith("ZeroDivisionError: division by zero")
+
+
+def test_a_message_of_several_lines_is_kept_whole() -> None:
+    traceback = last_traceback(_printed("raise RuntimeError('one\\n\\ntwo')"))
+    assert traceback is not None
+    assert traceback.endswith("RuntimeError: one\n\ntwo")
+
+
+def test_text_without_a_traceback_has_none() -> None:
+    assert last_traceback("all is well\n") is None
+
+
+@pytest.mark.parametrize("flood", ["line\n" * 20_000, "Traceback (most recent call last):\n" + "x" * 100_000])
+def test_evidence_is_bounded(flood: str) -> None:
+    failure = exited(1, flood + "the end")
+    assert len(failure.evidence["last_lines"]) == EVIDENCE_CHARACTERS
+    assert failure.message.endswith("the end")
+
+
+def test_a_lost_attempt_says_how_often_it_was_tried() -> None:
+    failure = lost(4)
+    assert failure.failure_class is FailureClass.LOST
+    assert "vanished without an exit status, 4 times in a row" in failure.message
+
+
+def test_a_refused_launch_gives_the_platforms_reason() -> None:
+    failure = not_launched("Permission denied: /root/out")
+    assert failure.failure_class is FailureClass.LAUNCH
+    assert failure.message.endswith("could not be started: Permission denied: /root/out")

@@ -1,0 +1,106 @@
+"""Messages: each leads to a look, none is waited for, none is needed."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.running_service import wait_until
+from worker.tasks import OncePerJob, make_app, make_notify
+
+
+class Looking:
+    """A look that lasts until it is let go on."""
+
+    def __init__(self) -> None:
+        self.begun: list[int] = []
+        self.may_end = threading.Semaphore(0)
+
+    def __call__(self, job_pk: int) -> None:
+        self.begun.append(job_pk)
+        assert self.may_end.acquire(timeout=10)
+
+
+def _in_thread(call: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_hints_during_a_look_cause_exactly_one_more() -> None:
+    look = Looking()
+    once = OncePerJob(look)
+    thread = _in_thread(lambda: once(1))
+    wait_until(lambda: len(look.begun) == 1)
+    for _ in range(5):
+        once(1)  # Comes back at once: the look under way has it.
+    look.may_end.release()
+    wait_until(lambda: len(look.begun) == 2)
+    look.may_end.release()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert look.begun == [1, 1]
+
+
+def test_a_hint_during_the_second_look_causes_a_third() -> None:
+    look = Looking()
+    once = OncePerJob(look)
+    thread = _in_thread(lambda: once(1))
+    for number in (1, 2):
+        wait_until(lambda number=number: len(look.begun) == number)  # type: ignore[misc]
+        once(1)
+        look.may_end.release()
+    wait_until(lambda: len(look.begun) == 3)
+    look.may_end.release()
+    thread.join(10)
+    assert look.begun == [1, 1, 1]
+
+
+def test_jobs_are_looked_at_side_by_side() -> None:
+    look = Looking()
+    once = OncePerJob(look)
+    threads = [_in_thread(lambda pk=pk: once(pk)) for pk in (1, 2)]  # type: ignore[misc]
+    wait_until(lambda: sorted(look.begun) == [1, 2])
+    look.may_end.release(2)
+    for thread in threads:
+        thread.join(10)
+
+
+def test_without_a_hint_one_look_is_all() -> None:
+    looks: list[int] = []
+    once = OncePerJob(looks.append)
+    once(1)
+    assert looks == [1]
+    once(1)
+    assert looks == [1, 1]
+
+
+def test_a_look_that_fails_says_so_and_leaves_the_job_open_to_the_next() -> None:
+    looks: list[int] = []
+
+    def look(job_pk: int) -> None:
+        looks.append(job_pk)
+        if len(looks) == 1:
+            once(job_pk)  # A hint that arrives before the failure is dropped with it.
+            raise RuntimeError("database away")
+
+    once = OncePerJob(look)
+    with pytest.raises(RuntimeError, match="database away"):
+        once(1)
+    once(1)
+    assert looks == [1, 1]
+
+
+def test_a_broker_that_is_away_is_a_warning_not_an_error() -> None:
+    with capture_logs() as logs:
+        make_notify(make_app("amqp://127.0.0.1:1//", sweep_seconds=1.0))(7)
+    assert [(line["log_level"], line["job_pk"]) for line in logs] == [("warning", 7)]
+    assert "Connection refused" in logs[0]["reason"]
+
+
+def test_what_waits_longer_than_a_sweep_is_dropped() -> None:
+    app = make_app("memory://localhost", sweep_seconds=3.0)
+    sweep = app.conf.beat_schedule["sweep"]
+    assert sweep["schedule"].total_seconds() == 3.0
+    assert sweep["options"]["expires"] == 3.0
