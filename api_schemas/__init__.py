@@ -1,4 +1,4 @@
-"""The wire: what Cloud ML Engine v1 clients send and are sent (CONTRACT.md).
+"""The wire: what Cloud ML Engine v1 clients send and are sent (docs/contract.md).
 
 `jobs.py` and `hyperparameters.py` hold the messages, `scalars.py` and `enums.py` what they are made of.
 `parsing.py` turns a request body into a message, or into an error that names every field at fault; the rules

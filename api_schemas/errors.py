@@ -1,4 +1,4 @@
-"""The errors a client can be sent, in the google.rpc shape (CONTRACT.md 1.8).
+"""The errors a client can be sent, in the google.rpc shape (docs/contract.md 1.8).
 
 ApiError
 ├── InvalidArgument      400   a field is wrong; each violation names it

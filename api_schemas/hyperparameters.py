@@ -1,4 +1,4 @@
-"""The search that a job asks for (CONTRACT.md 2.5, 2.6)."""
+"""The search that a job asks for (docs/contract.md 2.5, 2.6)."""
 
 from typing import Annotated
 

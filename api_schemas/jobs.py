@@ -1,4 +1,4 @@
-"""A job and what it is made of (CONTRACT.md 2.1 to 2.4).
+"""A job and what it is made of (docs/contract.md 2.1 to 2.4).
 
 The answer's own parts (trainingOutput, states, times) are in the description below, and are written by the
 service straight from its rows; nothing reads them.

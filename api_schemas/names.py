@@ -1,4 +1,4 @@
-"""Names that clients choose: of jobs, projects and labels (CONTRACT.md 1.4, 1.9)."""
+"""Names that clients choose: of jobs, projects and labels (docs/contract.md 1.4, 1.9)."""
 
 import re
 import unicodedata

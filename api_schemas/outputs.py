@@ -1,4 +1,4 @@
-"""What a job gives back (CONTRACT.md 2.7, 2.8): the shape of `trainingOutput`.
+"""What a job gives back (docs/contract.md 2.7, 2.8): the shape of `trainingOutput`.
 
 The service writes answers straight from its rows, which is quicker for thousands of measurements; a test
 holds them against these messages.

@@ -1,4 +1,6 @@
-"""Rules that a well-typed job must keep (CONTRACT.md 1.9, 2.2 to 2.4); violations say what would be right.
+"""Rules that a well-typed job must keep (docs/contract.md 1.9, 2.2 to 2.4).
+
+Violations say what would be right.
 
 Paths are snake_case and relative to `training_input`, as the old service told them; those of the job itself
 are bare names. Two things the old service required are optional here, since a machine of one's own has

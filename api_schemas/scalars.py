@@ -1,4 +1,4 @@
-"""Scalars of proto3 JSON (CONTRACT.md 1.7): what is accepted for each, and how it is written."""
+"""Scalars of proto3 JSON (docs/contract.md 1.7): what is accepted for each, and how it is written."""
 
 import math
 import re

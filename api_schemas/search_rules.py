@@ -1,4 +1,4 @@
-"""Rules that the search in a job must keep (CONTRACT.md 2.5, 2.6, 6.1)."""
+"""Rules that the search in a job must keep (docs/contract.md 2.5, 2.6, 6.1)."""
 
 import math
 from collections import Counter

@@ -2,7 +2,7 @@
 
 
 def format_value(value: int | float | str) -> str:
-    """Write a value as CONTRACT.md 4.3 has it.
+    """Write a value as docs/contract.md 4.3 has it.
 
     An int is a plain decimal; a float takes 15 significant digits where those read back as the same double,
     else 17; a string is itself. So 512.0 becomes `512`, and 0.00001 becomes `1e-05`.

@@ -1,4 +1,4 @@
-"""What the terminal shows of a job, read from the wire once (CONTRACT.md 2.1, 2.7, 2.8)."""
+"""What the terminal shows of a job, read from the wire once (docs/contract.md 2.1, 2.7, 2.8)."""
 
 import math
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class TrialView:
 
     @classmethod
     def of(cls, trial: Trial) -> Self:
-        """Reads a trial; absent fields get their zero (CONTRACT.md 1.7)."""
+        """Reads a trial; absent fields get their zero (docs/contract.md 1.7)."""
         final = trial.get("finalMetric")
         return cls(
             trial_id=trial.get("trialId", ""),
@@ -77,7 +77,7 @@ class JobView:
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        """Reads a job; absent fields get the defaults that the contract gives them (CONTRACT.md 2.5)."""
+        """Reads a job; absent fields get the defaults that the contract gives them (docs/contract.md 2.5)."""
         output = job.get("trainingOutput", {})
         spec = job.get("trainingInput", {}).get("hyperparameters")
         search: dict[str, Any] = spec or {}

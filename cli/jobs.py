@@ -1,4 +1,4 @@
-"""`vernier jobs`: gcloud's verbs for jobs (CONTRACT.md 7.3)."""
+"""`vernier jobs`: gcloud's verbs for jobs (docs/contract.md 7.3)."""
 
 import sys
 from itertools import islice

@@ -1,4 +1,4 @@
-"""How flags and the `--config` file become the job to post: gcloud's rules (CONTRACT.md 7.2), pure.
+"""How flags and the `--config` file become the job to post: gcloud's rules (docs/contract.md 7.2), pure.
 
 A flag that is given overrides the file's value; what the file says beyond the flags is passed on as it is,
 for the service to judge. Departures from gcloud, each because a laptop is no cloud:
@@ -228,7 +228,7 @@ def _section(mapping: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _get(mapping: Mapping[str, Any], name: str) -> Any:
-    """The field's value under either spelling that the service takes (CONTRACT.md 1.7)."""
+    """The field's value under either spelling that the service takes (docs/contract.md 1.7)."""
     return mapping.get(name, mapping.get(_snake(name)))
 
 

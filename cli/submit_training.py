@@ -1,4 +1,4 @@
-"""`vernier jobs submit training`, with gcloud's flags (CONTRACT.md 7.2)."""
+"""`vernier jobs submit training`, with gcloud's flags (docs/contract.md 7.2)."""
 
 import sys
 from pathlib import Path

@@ -8,7 +8,7 @@
 
 `jobs.py` holds the calls, `transport.py` what a request goes through (retries, address, decoding),
 `errors.py` what can go wrong, `resources.py` the shapes of the answers. Jobs stay plain dicts, as the
-wire has them (CONTRACT.md 2). Of ours, only `api_schemas` may be imported here.
+wire has them (docs/contract.md 2). Of ours, only `api_schemas` may be imported here.
 """
 
 from client.errors import (

@@ -24,7 +24,7 @@ class ClientError(Exception):
     """The call failed.
 
     Attributes:
-        status: the google.rpc code name, e.g. "NOT_FOUND" (CONTRACT.md 1.8).
+        status: the google.rpc code name, e.g. "NOT_FOUND" (docs/contract.md 1.8).
         message: the service's own sentence.
         details: the typed details of the error body, as sent; empty when there are none.
         http_status: the HTTP status, or None when there was no answer.

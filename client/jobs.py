@@ -1,4 +1,4 @@
-"""The calls on jobs (CONTRACT.md 1.2)."""
+"""The calls on jobs (docs/contract.md 1.2)."""
 
 import os
 import re
@@ -23,7 +23,7 @@ DEFAULT_ADDRESS = "http://127.0.0.1:8080"
 ADDRESS_VARIABLE = "VERNIER_API"
 TERMINAL_STATES = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
-_JOB_ID = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,127}")  # CONTRACT.md 1.9
+_JOB_ID = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,127}")  # docs/contract.md 1.9
 # What passes by itself while a service restarts or is busy, so a poll outlives it.
 _PASSING = (ServiceUnreachable, ServiceFault, ResourceExhausted)
 

@@ -1,6 +1,6 @@
-"""The shapes of the service's answers, for type checkers (CONTRACT.md 2.1, 2.7, 2.8).
+"""The shapes of the service's answers, for type checkers (docs/contract.md 2.1, 2.7, 2.8).
 
-Every key may be absent: the wire drops zero and empty values (CONTRACT.md 1.7). int64 values are decimal
+Every key may be absent: the wire drops zero and empty values (docs/contract.md 1.7). int64 values are decimal
 strings, times are RFC 3339 in UTC.
 """
 

@@ -23,7 +23,7 @@ def make_api(database: Database, config: DoorConfig, notify: Callable[[int], Non
     add_error_handlers(app)
     routes = job_routes(database, config, notify)
     app.include_router(routes, prefix="/v1")
-    # Some clients leave the version out (CONTRACT.md 1.2).
+    # Some clients leave the version out (docs/contract.md 1.2).
     app.include_router(routes, include_in_schema=False)
     app.include_router(health_routes(database))
     return app

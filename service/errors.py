@@ -1,4 +1,4 @@
-"""Every failure leaves in the google.rpc shape (CONTRACT.md 1.8), whoever raised it."""
+"""Every failure leaves in the google.rpc shape (docs/contract.md 1.8), whoever raised it."""
 
 from http import HTTPStatus
 

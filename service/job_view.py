@@ -1,4 +1,4 @@
-"""How a stored job looks on the wire (CONTRACT.md 1.7, 2.7, 2.8): plain JSON, defaults left out.
+"""How a stored job looks on the wire (docs/contract.md 1.7, 2.7, 2.8): plain JSON, defaults left out.
 
 Plain dictionaries, not models: a job can have thousands of measurements, and every answer carries them.
 """

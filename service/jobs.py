@@ -1,4 +1,4 @@
-"""The routes of projects.jobs (CONTRACT.md 1.2 to 1.5)."""
+"""The routes of projects.jobs (docs/contract.md 1.2 to 1.5)."""
 
 import time
 from collections.abc import Callable
@@ -76,7 +76,7 @@ def job_routes(database: Database, config: DoorConfig, notify: Callable[[int], N
 
     @routes.post("/{job_id}:cancel", summary="projects.jobs.cancel")
     def cancel(project: Project, job_id: JobId, body: Body) -> JsonAnswer:
-        # Its body is empty, or repeats the name; there is nothing in it to act on (CONTRACT.md 1.5).
+        # Its body is empty, or repeats the name; there is nothing in it to act on (docs/contract.md 1.5).
         with database.write() as session:
             job = lock_job(session, project, job_id)
             if job is None:

@@ -1,4 +1,4 @@
-"""A job that continues the study of an earlier one (CONTRACT.md 6.5)."""
+"""A job that continues the study of an earlier one (docs/contract.md 6.5)."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,7 @@
 """The states of jobs, trials and attempts, and which may follow which.
 
-Jobs and trials share the names that the wire uses (CONTRACT.md 3). An attempt is one try at running a trial;
-it is ours alone and never shown.
+Jobs and trials share the names that the wire uses (docs/contract.md 3). An attempt is one try at running a
+trial; it is ours alone and never shown.
 """
 
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""The four scales that map a numeric range onto the unit interval (CONTRACT 6.2).
+"""The four scales that map a numeric range onto the unit interval (docs/contract.md 6.2).
 
 With x in [low, high] and u in [0, 1]:
 

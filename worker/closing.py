@@ -113,7 +113,7 @@ def _too_many_failures(session: Session, job: Job, spec: HyperparameterSpec, fai
             return None
         why = f"{failures_so_far} trials failed; maxFailedTrials is {limit}."
     else:
-        # The service decides (CONTRACT.md 3.3): it gives up when as many trials as run side by side have
+        # The service decides (docs/contract.md 3.3): it gives up when as many trials as run side by side have
         # failed before any went well.
         if counts.get(State.SUCCEEDED, 0) > 0 or failures_so_far < spec.effective_max_parallel_trials:
             return None

@@ -1,4 +1,7 @@
-"""Why an attempt failed: classified once, with its evidence, in words for the job's owner (PEERS.md G.4)."""
+"""Why an attempt failed: classified once, with its evidence, in words for the job's owner.
+
+The classes are described in docs/reference/states.md.
+"""
 
 import signal
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a trial's process must see (CONTRACT.md 4): its arguments, TF_CONFIG and the CLOUD_ML_* variables.
+"""What a trial's process must see (docs/contract.md 4): arguments, TF_CONFIG and the CLOUD_ML_* variables.
 
 Knows nothing of any platform; the launchers translate what it builds.
 """
@@ -17,7 +17,7 @@ from tuning.space import Value
 from worker.launchers.protocol import AttemptRef, AttemptSpec
 
 LOOPBACK_REPLICA = "127.0.0.1:2222"
-"""Where a cluster of one finds itself (CONTRACT.md 4.4)."""
+"""Where a cluster of one finds itself (docs/contract.md 4.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class JobInput:
 
 
 def trial_job_dir(training_input: TrainingInput, trial: int) -> Path | None:
-    """The directory that one trial is given: `<jobDir>/<n>` when tuning (CONTRACT.md 4.2), else jobDir."""
+    """What one trial is given: `<jobDir>/<n>` when tuning (docs/contract.md 4.2), else jobDir."""
     if training_input.job_dir is None:
         return None
     path = local_path(training_input.job_dir)

@@ -1,4 +1,4 @@
-"""Which names are fields, in which spellings; and how those that are not are told (CONTRACT.md 1.7, 1.8)."""
+"""Which names are fields, in which spellings, and how the others are told (docs/contract.md 1.7, 1.8)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Names that clients choose (CONTRACT.md 1.4, 1.9)."""
+"""Names that clients choose (docs/contract.md 1.4, 1.9)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The shape of what a job gives back (CONTRACT.md 2.7, 2.8)."""
+"""The shape of what a job gives back (docs/contract.md 2.7, 2.8)."""
 
 import pytest
 from pydantic import ValidationError

@@ -1,4 +1,4 @@
-"""What breaks a rule of a job and its trainingInput (CONTRACT.md 1.9, 2.1 to 2.4), and what does not."""
+"""What breaks a rule of a job and its trainingInput (docs/contract.md 1.9, 2.1 to 2.4), and what does not."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What breaks a rule of a search and its parameters (CONTRACT.md 2.5, 2.6, 6.1), and what does not."""
+"""What breaks a rule of a search and its parameters (docs/contract.md 2.5, 2.6, 6.1), and what does not."""
 
 from typing import Any
 

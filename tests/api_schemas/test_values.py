@@ -1,4 +1,4 @@
-"""How values of hyperparameters are written (CONTRACT.md 4.3)."""
+"""How values of hyperparameters are written (docs/contract.md 4.3)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Which JSON values stand for which scalars (CONTRACT.md 1.7)."""
+"""Which JSON values stand for which scalars (docs/contract.md 1.7)."""
 
 import json
 import math

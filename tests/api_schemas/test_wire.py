@@ -1,4 +1,4 @@
-"""Messages as canonical JSON of proto3, in which an answer repeats what was posted (CONTRACT.md 1.7)."""
+"""Messages as canonical JSON of proto3, in which an answer repeats what was posted (docs/contract.md 1.7)."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Flags, file and user arguments become one job (CONTRACT.md 7.2)."""
+"""Flags, file and user arguments become one job (docs/contract.md 7.2)."""
 
 import copy
 from typing import Any

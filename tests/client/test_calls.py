@@ -1,4 +1,4 @@
-"""Each call asks what the contract says (CONTRACT.md 1.2) and gives what the service answers."""
+"""Each call asks what the contract says (docs/contract.md 1.2) and gives what the service answers."""
 
 import pytest
 

@@ -18,6 +18,14 @@ WHOLE = b"".join(RECORDS)
 STARTS = [0, *accumulate(len(each) for each in RECORDS)]
 
 
+def padded_event(step: int, size: int) -> bytes:
+    """Serialise a scalar event with a field that parsers skip, number 100, so that it has `size` bytes."""
+    scalar = event(step, 0.5)
+    padding = size - len(scalar) - 6
+    length = bytes(padding >> shift & 0x7F | (0x80 if shift < 21 else 0) for shift in (0, 7, 14, 21))
+    return scalar + b"\xa2\x06" + length + bytes(padding)
+
+
 def read_steps(data: bytes) -> list[int]:
     """Read bytes to their end, as `follow` does, and give the steps of the records."""
     found = split(data, len(data), Lengths())
@@ -123,24 +131,32 @@ def test_the_reader_finds_its_way_over_any_stretch_of_junk(byte: bytes, size: in
     assert steps(look(tmp_path)) == [*range(12), *range(12)]
 
 
-@pytest.mark.parametrize("size", [2**20, RECORD_LIMIT, RECORD_LIMIT + 1, 3 * RECORD_LIMIT])
-def test_long_records_are_stepped_over_while_they_are_written(size: int, tmp_path: Path) -> None:
-    graph = record(b"\x22" + b"x" * (size - 1))  # the start of a graph_def, which no parser accepts
-    path = write(tmp_path, RECORDS[0] + graph[: size // 2])
+@pytest.mark.parametrize(
+    ("size", "read"),
+    [(2**20, True), (RECORD_LIMIT, True), (RECORD_LIMIT + 1, False), (3 * RECORD_LIMIT, False)],
+)
+def test_a_long_record_is_awaited_and_read_up_to_a_limit(size: int, read: bool, tmp_path: Path) -> None:
+    long = record(padded_event(99, size))
+    path = write(tmp_path, RECORDS[0] + long[: size // 2])
     first = look(tmp_path)
     assert steps(first) == [0]
     with path.open("ab") as file:
-        file.write(graph[size // 2 : -1])
+        file.write(long[size // 2 : -1])
     second = look(tmp_path, first.cursor)
-    assert (second.measurements, second.more) == ([], False)
+    assert (second.measurements, second.problems, second.more) == ([], [], False)
     with path.open("ab") as file:
-        file.write(graph[-1:] + RECORDS[1])
-    assert steps(look(tmp_path, second.cursor)) == [1]
+        file.write(long[-1:] + RECORDS[1])
+    last = look(tmp_path, second.cursor)
+    assert steps(last) == ([99, 1] if read else [1])
+    assert [problem.split(": ")[1] for problem in last.problems] == (
+        [] if read else ["1 record(s) of 16 MiB or more passed over"]
+    )
 
 
-def test_a_length_beyond_all_reason_hides_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("behind", [b"", bytes(WINDOW)])
+def test_a_length_beyond_all_reason_hides_nothing(behind: bytes, tmp_path: Path) -> None:
     length = struct.pack("<Q", 2**63)
-    write(tmp_path, RECORDS[0] + length + checksum(length) + RECORDS[1])
+    write(tmp_path, RECORDS[0] + length + checksum(length) + RECORDS[1] + behind)
     assert steps(look(tmp_path)) == [0, 1]
 
 

@@ -112,14 +112,11 @@ def test_records_with_changed_bytes_read_as_the_parser_reads_them(
 @pytest.mark.parametrize(
     "value",
     [
-        pytest.param(plain(TAG, 0.5), id="PyTorch"),
-        pytest.param(
-            tensor_value(TAG, float_tensor(0.5, content=True, shape=True), "scalars"), id="TensorFlow"
-        ),
-        pytest.param(
-            tensor_value(TAG, float_tensor(0.5, content=False, shape=False), "scalars"), id="new style"
-        ),
+        plain(TAG, 0.5),  # PyTorch, tensorboardX, TensorFlow 1
+        tensor_value(TAG, float_tensor(0.5, content=True, shape=True), "scalars"),  # TensorFlow 2
+        tensor_value(TAG, float_tensor(0.5, content=False, shape=False), "scalars"),  # PyTorch's new style
     ],
+    ids=["plain", "content", "float_val"],
 )
 def test_the_common_layouts_need_no_parser(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(ScalarReader, "_parse")
@@ -169,11 +166,20 @@ def test_other_kinds_of_values_are_no_scalars() -> None:
 def test_a_tag_that_first_held_a_histogram_is_named_once_it_holds_a_scalar() -> None:
     histogram = Value(tag="loss", histo=summary_pb2.HistogramProto(num=1))
     reader = ScalarReader(TAG)
-    message = event_pb2.Event(summary=summary_pb2.Summary(value=[histogram])).SerializeToString()
+    summary = summary_pb2.Summary(value=[histogram])
+    message = event_pb2.Event(wall_time=1.0, summary=summary).SerializeToString()
     reader.read([message, message], 1)
     assert reader.tags == set()
     reader.read([event(1, 0.5, "loss")], 1)
     assert reader.tags == {"loss"}
+
+
+def test_a_tag_is_named_that_comes_second_in_an_event() -> None:
+    reader = ScalarReader(TAG)
+    both = summary_pb2.Summary(value=[plain("loss", 0.5), plain("val_loss", 0.5)])
+    message = event_pb2.Event(wall_time=1.0, step=3, summary=both).SerializeToString()
+    reader.read([event(1, 0.5, "loss"), event(2, 0.5, "loss"), message], 1)
+    assert reader.tags == {"loss", "val_loss"}
 
 
 def test_the_number_of_tag_names_is_bounded() -> None:

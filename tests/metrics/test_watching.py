@@ -75,7 +75,9 @@ def test_a_new_file_never_takes_the_number_of_another(tmp_path: Path) -> None:
     first = look(tmp_path)
     write(tmp_path, RECORDS[1], "a.tfevents")
     second = look(tmp_path, first.cursor)
-    assert [(m.step, m.source) for m in second.measurements] == [(1, 2)]
+    write(tmp_path, RECORDS[2], "c.tfevents")
+    third = look(tmp_path, second.cursor)
+    assert [(m.step, m.source) for m in second.measurements + third.measurements] == [(1, 2), (2, 3)]
 
 
 @pytest.mark.parametrize(

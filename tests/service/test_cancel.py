@@ -1,4 +1,4 @@
-"""projects.jobs.cancel (CONTRACT.md 1.5)."""
+"""projects.jobs.cancel (docs/contract.md 1.5)."""
 
 import pytest
 

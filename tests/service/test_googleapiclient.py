@@ -1,4 +1,4 @@
-"""The client that Google gave its users, unmodified, against a running service (CONTRACT.md 8.1)."""
+"""The client that Google gave its users, unmodified, against a running service (docs/contract.md 8.1)."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""How stored jobs and trials look on the wire (CONTRACT.md 1.7, 2.7, 2.8, 3.2, 3.3)."""
+"""How stored jobs and trials look on the wire (docs/contract.md 1.7, 2.7, 2.8, 3.2, 3.3)."""
 
 import math
 from collections.abc import Sequence

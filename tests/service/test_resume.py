@@ -1,4 +1,4 @@
-"""Jobs that continue the study of an earlier one (CONTRACT.md 6.5)."""
+"""Jobs that continue the study of an earlier one (docs/contract.md 6.5)."""
 
 from typing import Any
 

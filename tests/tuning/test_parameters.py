@@ -1,4 +1,4 @@
-"""Parameters: the scale maths of CONTRACT 6.2, bounds, types, and what a declaration may not say."""
+"""Parameters: the scale maths of docs/contract.md 6.2, bounds, types, and what a declaration may not say."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a trial's process sees (CONTRACT.md 4)."""
+"""What a trial's process sees (docs/contract.md 4)."""
 
 import json
 from pathlib import Path

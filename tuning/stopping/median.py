@@ -1,4 +1,4 @@
-"""The median rule: stop what is worse than the middle of those before it (CONTRACT 6.3).
+"""The median rule: stop what is worse than the middle of those before it (docs/contract.md 6.3).
 
 Golovin et al. 2017, "Google Vizier", section 3.2.2: a running trial is stopped at its last step s when its
 best objective so far is strictly worse than the median, over finished trials, of each one's running average

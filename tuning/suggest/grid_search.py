@@ -1,4 +1,4 @@
-"""Grid search: every point of a finite space once, in a fixed order (CONTRACT 6.1)."""
+"""Grid search: every point of a finite space once, in a fixed order (docs/contract.md 6.1)."""
 
 from collections.abc import Sequence
 from itertools import count as count_from

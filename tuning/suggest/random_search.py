@@ -1,4 +1,4 @@
-"""Random search: points drawn uniformly in scaled space (CONTRACT 6.1)."""
+"""Random search: points drawn uniformly in scaled space (docs/contract.md 6.1)."""
 
 from collections.abc import Hashable, Sequence
 

@@ -4,8 +4,8 @@ Runs as a process of its own, once per job, and may be killed and run again at a
 virtual one that also sees the packages of the interpreter that runs trainers, so a trainer that needs only
 those installs in a second; what it brings along shadows them and touches nothing outside.
 
-pip is run as the contract describes (CONTRACT.md 4.1): each package first alone and by force, then with what
-it requires. pip unpacks; nothing here does.
+pip is run as the contract describes (docs/contract.md 4.1): each package first alone and by force, then with
+what it requires. pip unpacks; nothing here does.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The metric file of the cloudml-hypertune package (CONTRACT 5.2).
+"""The metric file of the cloudml-hypertune package (docs/contract.md 5.2).
 
 Each report rewrites the whole file with the newest 100 records at most, one JSON object a line:
 

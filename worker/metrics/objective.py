@@ -1,4 +1,4 @@
-"""The value that a trial is ranked by (CONTRACT 5.3): the last one, not the best one."""
+"""The value that a trial is ranked by (docs/contract.md 5.3): the last one, not the best one."""
 
 from collections.abc import Iterable
 from math import isfinite
