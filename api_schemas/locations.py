@@ -10,8 +10,8 @@ def local_path(uri: str) -> Path | None:
     Raises:
         ValueError: a relative path, or a `file://` with a host.
     """
-    parts = urlsplit(uri)
-    if parts.scheme == "file":
+    if uri[:5].lower() == "file:":
+        parts = urlsplit(uri)
         if parts.netloc not in ("", "localhost"):
             raise ValueError(f"names the host '{parts.netloc}'; a local path is written file:///path")
         path = Path(unquote(parts.path))

@@ -1,5 +1,7 @@
-"""Messages as JSON, in the canonical form of proto3 (docs/contract.md 1.7): camelCase, int64 as strings, enums
-by name, and nothing that has its default value."""
+"""Messages as JSON, in the canonical form of proto3 (docs/contract.md 1.7).
+
+That is camelCase, int64 as strings, enums by name, and nothing that has its default value.
+"""
 
 from typing import Any
 

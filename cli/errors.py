@@ -20,7 +20,7 @@ class UsageError(Exception):
 
 @contextmanager
 def reported(context: typer.Context) -> Iterator[None]:
-    """Turns errors inside the block into a line on stderr, worded as gcloud's (docs/contract.md 7.3), and an exit.
+    """Turns errors in the block into stderr lines as gcloud words them (docs/contract.md 7.3), and an exit.
 
     Raises:
         typer.Exit: with the exit code that stands for the error.

@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=10 * 2**20, ge=1024)
     """The largest request body."""
 
-    sweep_seconds: float = Field(default=1.0, gt=0)
+    sweep_seconds: float = Field(default=0.5, gt=0)
     """How often jobs that are due are looked for, should a message about one be lost."""
     poll_seconds: float = Field(default=0.5, gt=0)
     """How often a running job's metrics are read."""

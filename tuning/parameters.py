@@ -4,7 +4,7 @@ All share one interface:
 
 * `size`                       how many values there are; None for a continuous range
 * `contains(value)`            whether the value is one of them, of the right type
-* `to_unit(v)`, `from_unit(u)` the map to and from [0, 1]; for ranges by the scale maths of docs/contract.md 6.2
+* `to_unit(v)`, `from_unit(u)` the map to and from [0, 1]; for ranges by docs/contract.md 6.2
 * `draw(u)`                    the value that a uniform draw u in [0, 1) picks
 * `at(i)`, `position(v)`       the i-th value in order, and back; for parameters with a size
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.orm import Session
 
-from api_schemas.jobs import TrainingInput
+from api_schemas.jobs import Scheduling, TrainingInput
 from store.database import Database
 from store.jobs import Lease, LeaseLost, acquire_lease, hold_lease, release_lease, request_cancel, set_state
 from store.measurements import add_measurements, curves_of, last_value
@@ -181,9 +181,8 @@ class Reconciler:
         return self._act(lease, view, live)
 
     def _enforce_max_running(self, job: Job, view: View) -> None:
-        scheduling = view.input.training_input.scheduling
-        limit = scheduling.max_running_seconds if scheduling is not None else None
-        if limit is not None and job.running_time is not None and self._clock() > job.running_time + limit:
+        limit = (view.input.training_input.scheduling or Scheduling()).max_running_seconds
+        if job.running_time is not None and self._clock() > job.running_time + limit:
             reason = f"The job ran longer than its maxRunningTime of {limit:g} s and was cancelled."
             request_cancel(job, reason, self._clock())
 

@@ -14,6 +14,7 @@ from api_schemas.locations import local_path
         ("/a b/ü", "/a b/ü"),
         ("/a/b#c?d%20e", "/a/b#c?d%20e"),
         ("/a:b", "/a:b"),
+        ("//[", "//["),
         ("/a/../b", "/a/../b"),
         ("file:///a/b", "/a/b"),
         ("file:/a/b", "/a/b"),
@@ -26,7 +27,9 @@ def test_absolute_paths_and_file_urls_are_local(uri: str, path: str) -> None:
     assert local_path(uri) == Path(path)
 
 
-@pytest.mark.parametrize("uri", ["gs://b/o", "s3://b/o", "http://h/p", "https://h/p.whl", "ftp://h", "x://"])
+@pytest.mark.parametrize(
+    "uri", ["gs://b/o", "s3://b/o", "http://h/p", "https://h/p.whl", "ftp://h", "x://", "gs://["]
+)
 def test_other_schemes_are_not(uri: str) -> None:
     assert local_path(uri) is None
 
@@ -42,7 +45,7 @@ def test_other_schemes_are_not(uri: str) -> None:
         ("gs:/b/o", "is relative"),
         ("file://host/a", "names the host 'host'"),
         ("file:///a%00b", "NUL"),
-        ("http://[", "IPv6"),
+        ("file://[", "IPv6"),
     ],
 )
 def test_what_can_be_neither_says_why(uri: str, why: str) -> None:

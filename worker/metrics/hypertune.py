@@ -25,6 +25,7 @@ from worker.metrics.tag_names import add_tag
 SOURCE: Final = 0
 RECORDS_LIMIT: Final = 100
 BYTES_LIMIT: Final = 2**22
+_READ_ATTEMPTS = 5
 # More than one file's worth, so that a part of the file never makes older lines look new.
 _SEEN_LIMIT = 2 * RECORDS_LIMIT
 _RESERVED = frozenset({"checkpoint_path", "global_step", "timestamp", "trial"})
@@ -53,16 +54,16 @@ def read_hypertune(path: Path, tag: str, seen: tuple[str, ...], final: bool) -> 
     With `final`, nobody writes any more: a line that was cut off becomes a problem instead of being awaited.
     """
     try:
-        with open_regular(path) as (descriptor, status):
-            start = max(0, status.st_size - BYTES_LIMIT)
-            content = read_at(descriptor, BYTES_LIMIT, start)
+        content = _content(path)
     except (FileNotFoundError, NotADirectoryError):
         return HypertuneReading(seen=seen)
     except OSError as error:
         return HypertuneReading(seen=seen, problems=[f"{path}: {error.strerror or error}"])
+    if content is None:
+        return HypertuneReading(
+            seen=seen, problems=[f"{path}: kept changing while it was read"] if final else []
+        )
     *lines, unfinished = content.split(b"\n")
-    if start:
-        del lines[:1]  # its beginning was not read
     problems = []
     if len(lines) > RECORDS_LIMIT:
         problems.append(f"{path}: only the newest {RECORDS_LIMIT} of {len(lines)} lines are read")
@@ -87,6 +88,26 @@ def read_hypertune(path: Path, tag: str, seen: tuple[str, ...], final: bool) -> 
                 measurements.append(measurement)
         known[digest] = None
     return HypertuneReading(measurements, tuple(known)[-_SEEN_LIMIT:], frozenset(tags), problems)
+
+
+def _content(path: Path) -> bytes | None:
+    """Read the file's newest BYTES_LIMIT bytes, from the start of a line; None when it would not hold still.
+
+    A read that meets a rewrite may give the beginning of one version and the end of another, even as lines
+    that parse. Only what two reads in a row agree on is taken.
+
+    Raises:
+        OSError: when it cannot be read.
+    """
+    with open_regular(path) as (descriptor, status):
+        start = max(0, status.st_size - BYTES_LIMIT)
+        before = read_at(descriptor, BYTES_LIMIT, start)
+        for _ in range(_READ_ATTEMPTS):
+            content = read_at(descriptor, BYTES_LIMIT, start)
+            if content == before:
+                return content[content.find(b"\n") + 1 :] if start else content
+            before = content
+    return None
 
 
 def _parse(line: bytes) -> dict[str, Any]:
