@@ -102,7 +102,7 @@ def _extend_curves(session: Session, curves: dict[int, list[tuple[int, float]]],
         .where(where, Measurement.value.is_not(None))  # type: ignore[arg-type]
         .order_by(Measurement.trial_pk, Measurement.step, Measurement.wall_time, Measurement.source)
     )
-    for trial_pk, step, value in session.execute(query).tuples():
+    for trial_pk, step, value in session.execute(query):
         assert value is not None  # the query left those out
         points = curves.setdefault(trial_pk, [])
         # A step told twice counts once, with what was told last.

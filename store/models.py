@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Text, UniqueConstraint, false
+from sqlalchemy import JSON, BigInteger, Double, Enum, ForeignKey, Index, Text, UniqueConstraint, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import String
 
@@ -16,8 +16,9 @@ class Base(DeclarativeBase):
         float: Double,
         dict[str, Any]: JSON,
         list[Any]: JSON,
-        State: String(16),
-        AttemptState: String(16),
+        # Text to the database, so that a new state needs no migration; members to Python.
+        State: Enum(State, native_enum=False, length=16),
+        AttemptState: Enum(AttemptState, native_enum=False, length=16),
     }
 
 
@@ -44,7 +45,7 @@ class Job(Base):
     """The effective HyperparameterSpec in wire form, with what a resumed job inherits; null for training."""
 
     state: Mapped[State] = mapped_column(default=State.QUEUED)
-    verdict: Mapped[State | None] = mapped_column(String(16))
+    verdict: Mapped[State | None]
     """The state it will end in, once that is settled but trials still have to be stopped."""
     error_message: Mapped[str | None] = mapped_column(Text)
     create_time: Mapped[float]

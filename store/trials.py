@@ -82,7 +82,7 @@ def live_attempts_by_job(session: Session) -> dict[int, int]:
     query = (
         select(Attempt.job_pk, func.count()).where(Attempt.state.in_(LIVE_ATTEMPT)).group_by(Attempt.job_pk)
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def running_jobs(session: Session) -> set[int]:

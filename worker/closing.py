@@ -101,11 +101,8 @@ def verdict(
 
 
 def _too_many_failures(session: Session, job: Job, spec: HyperparameterSpec, failed: Trial) -> str | None:
-    counts = dict(
-        session.execute(select(Trial.state, func.count()).where(Trial.job_pk == job.id).group_by(Trial.state))
-        .tuples()
-        .all()
-    )
+    query = select(Trial.state, func.count()).where(Trial.job_pk == job.id).group_by(Trial.state)
+    counts = dict(session.execute(query).all())
     failures_so_far = counts.get(State.FAILED, 0)
     limit = spec.max_failed_trials or 0
     if limit > 0:

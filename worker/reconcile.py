@@ -41,6 +41,8 @@ from worker.view import View, current, look
 
 log = structlog.get_logger(__name__)
 
+PROBLEMS_REMEMBERED = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -71,6 +73,7 @@ class Reconciler:
         self._owner = owner
         self._clock = clock
         self._studies = Studies()
+        self._told: set[tuple[int, str]] = set()
 
     def reconcile(self, job_pk: int) -> bool:
         """Take the job as far as it can go now; false if another worker holds it or it has ended."""
@@ -194,7 +197,7 @@ class Reconciler:
         attempt = current(trial)
         if sight is None or sight.attempt != attempt.number:
             return False
-        measured = [_store_reading(session, trial, reading) for reading in sight.readings]
+        measured = [self._store_reading(session, trial, reading) for reading in sight.readings]
         never_started = sight.status.phase is AttemptPhase.ABSENT
         if sight.status.phase in (AttemptPhase.ENDED, AttemptPhase.LOST) or (
             never_started and attempt.stop_reason is not None
@@ -205,6 +208,29 @@ class Reconciler:
             attempt.state = AttemptState.RUNNING
             trial.state = State.RUNNING
         return any(measured)
+
+    def _store_reading(self, session: Session, trial: Trial, reading: Reading) -> bool:
+        """Keep a reading and how far it went, together; true if it brought measurements."""
+        for problem in reading.problems:
+            self._tell_once(trial, problem)
+        cursor = reading.cursor.to_json()
+        if cursor != trial.cursor:
+            trial.cursor = cursor
+        if sorted(reading.tags) != (trial.tags or []):
+            trial.tags = sorted(reading.tags)
+        if not reading.measurements:
+            return False
+        add_measurements(session, trial.id, reading.measurements)
+        trial.final_step, trial.final_value = last_value(session, trial.id) or (None, None)
+        return True
+
+    def _tell_once(self, trial: Trial, problem: str) -> None:
+        # What lasts, such as a file that may not be read, is met again at every look.
+        if (trial.id, problem) not in self._told:
+            if len(self._told) >= PROBLEMS_REMEMBERED:
+                self._told.clear()
+            self._told.add((trial.id, problem))
+            log.warning("metric file", trial=trial.number, problem=problem)
 
     def _settle(self, session: Session, job: Job, view: View, ended: Sequence[Trial]) -> None:
         """Note how the job will end, if the trials that ended say so."""
@@ -317,19 +343,3 @@ class Reconciler:
         job.next_check_at = None
         self._studies.drop(job.id)
         log.info("job ended", state=str(state))
-
-
-def _store_reading(session: Session, trial: Trial, reading: Reading) -> bool:
-    """Keep a reading and how far it went, together; true if it brought measurements."""
-    for problem in reading.problems:
-        log.warning("metric file", trial=trial.number, problem=problem)
-    cursor = reading.cursor.to_json()
-    if cursor != trial.cursor:
-        trial.cursor = cursor
-    if sorted(reading.tags) != (trial.tags or []):
-        trial.tags = sorted(reading.tags)
-    if not reading.measurements:
-        return False
-    add_measurements(session, trial.id, reading.measurements)
-    trial.final_step, trial.final_value = last_value(session, trial.id) or (None, None)
-    return True

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
-from googleapiclient import discovery
-from googleapiclient.errors import HttpError
+from googleapiclient import discovery  # type: ignore[import-untyped]
+from googleapiclient.errors import HttpError  # type: ignore[import-untyped]
 
 from tests.service.door import Project
 
@@ -17,7 +17,7 @@ def jobs(project: Project) -> Iterator[Any]:
         "ml",
         "v1",
         client_options={"api_endpoint": project.door.address},
-        credentials=AnonymousCredentials(),
+        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
     ) as ml:
         yield ml.projects().jobs()
 

@@ -7,7 +7,6 @@
     hypertune.py       reads the file that cloudml-hypertune rewrites
     regular_file.py    opens files whose path another program controls
     measurement.py     Measurement: step, value, wall time, source
-    objective.py       final_metric(): the value a trial is ranked by
 
 Reading is a function of the files and of a cursor that the caller keeps; nothing here keeps state, writes, or
 raises because of what a trial wrote. Imports nothing of ours but its own modules.

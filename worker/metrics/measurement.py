@@ -1,15 +1,14 @@
 """Measurement: one value of the objective metric, as a trial reported it."""
 
-from dataclasses import dataclass
 from math import isfinite
+from typing import NamedTuple
 
 _STEP_MIN = -(2**63)
 _STEP_MAX = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """One reported value.
+class Measurement(NamedTuple):
+    """One reported value. A tuple, since a file read anew makes these by the hundred thousand.
 
     Attributes:
         step: the trainer's own step, a signed 64-bit integer; it may be negative and may go back.
@@ -22,19 +21,6 @@ class Measurement:
     value: float
     wall_time: float
     source: int
-
-    def __init__(self, step: int, value: float, wall_time: float, source: int) -> None:
-        # As the generated one, at half its cost: a file read anew makes these by the hundred thousand.
-        _set_step(self, step)
-        _set_value(self, value)
-        _set_wall_time(self, wall_time)
-        _set_source(self, source)
-
-
-# The slots' own setters, which a frozen class leaves open to its constructor.
-_set_step, _set_value, _set_wall_time, _set_source = (
-    vars(Measurement)[name].__set__ for name in Measurement.__slots__
-)
 
 
 def clamp_step(step: int) -> int:

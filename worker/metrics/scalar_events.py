@@ -22,6 +22,9 @@ from worker.metrics.measurement import Measurement, clamp_step, known_time
 from worker.metrics.tag_names import TAGS_LIMIT, add_tag
 from worker.metrics.tensor_number import one_number
 
+_new = tuple.__new__
+_unpack_time = struct.Struct("<d").unpack_from
+_unpack_value = struct.Struct("<f").unpack_from
 _unpack_time_and_value = struct.Struct("<df").unpack
 # A varint of ten bytes is a negative step, which is left to the parser.
 _TIME_AND_STEP = rb"\x09(.{8})(?:\x10([\x80-\xff]{0,8}[\x00-\x7f]))?"
@@ -51,27 +54,51 @@ class ScalarReader:
         self._tag = tag
         self._tag_bytes = tag.encode(errors="surrogatepass")
         self._match = _layout(self._tag_bytes).fullmatch
+        # All bytes between the step and the number of records with the wanted scalar: quicker to compare.
+        self._wanted: set[bytes] = set()
         # The tags already parsed, each with the key of the field behind it, which tells its kind.
         self._kinds: set[bytes] = set()
-        # The same for `simple_value`, as all bytes between the step and the number: quicker to compare.
+        # The same for `simple_value`, as all bytes between the step and the number.
         self._plain: set[bytes] = set()
 
     def read(self, records: Iterable[bytes], source: int) -> list[Measurement]:
         """Take the wanted tag's scalars out of `records`, in their order."""
         found: list[Measurement] = []
         for record in records:
-            match = self._match(record)
-            if match is not None:
-                time, step, _, value = match.groups()
-                wall_time, number = _unpack_time_and_value(time + value)
-                wall_time = wall_time if isfinite(wall_time) else 0.0
-                found.append(Measurement(_varint(step) if step else 0, number, wall_time, source))
-            # "*" is the key of the summary, which follows the step.
-            elif record[record.find(b"*", 9) : -4] not in self._plain and not self._is_familiar(record):
-                self._parse(record, source, found)
+            # "*" is the key of the summary, which follows the step. Where it is a byte of the step instead,
+            # the middle is none that is known.
+            summary = record.find(b"*", 9)
+            middle = record[summary:-4]
+            step = _short_step(record, summary) if middle in self._wanted else None
+            if step is not None:
+                wall_time = _unpack_time(record, 1)[0]
+                number = _unpack_value(record, len(record) - 4)[0]
+                # Measurement() and known_time() written out: this runs for every point of every trial.
+                if not isfinite(wall_time):
+                    wall_time = 0.0
+                found.append(_new(Measurement, (step, number, wall_time, source)))
+            elif middle not in self._plain and not self._match_wanted(record, source, found):
+                self._learn(record, source, found)
         if found:
             add_tag(self.tags, self._tag)
         return found
+
+    def _match_wanted(self, record: bytes, source: int, found: list[Measurement]) -> bool:
+        """Take the wanted scalar out of a record of the usual layout; remembers that layout's bytes."""
+        match = self._match(record)
+        if match is None:
+            return False
+        time, step, _, value = match.groups()
+        wall_time, number = _unpack_time_and_value(time + value)
+        found.append(Measurement(_varint(step) if step else 0, number, known_time(wall_time), source))
+        if match.end(4) == len(record) and len(self._wanted) < _MEMORY_LIMIT:
+            self._wanted.add(record[match.end(2) if step else 9 : -4])
+        return True
+
+    def _learn(self, record: bytes, source: int, found: list[Measurement]) -> None:
+        """Parse a record unless it is like one that gave nothing."""
+        if not self._is_familiar(record):
+            self._parse(record, source, found)
 
     def _is_familiar(self, record: bytes) -> bool:
         """Whether parsing a record would give nothing; remembers the look of those without the wanted tag."""
@@ -160,6 +187,20 @@ def _delimited(key: int, pattern: bytes, length: int) -> tuple[bytes, int]:
         rest >>= 7
     head = bytes([key, *size, rest])
     return re.escape(head) + pattern, len(head) + length
+
+
+def _short_step(record: bytes, end: int) -> int | None:
+    """Decode the step that stands behind the wall time and ends at `end`; None unless it is below 2**21."""
+    if record[0] != 0x09 or record[9] != 0x10:
+        return None
+    low = record[10]
+    if end == 12:  # most steps of most runs
+        high = record[11]
+        return low & 0x7F | high << 7 if low > 0x7F >= high else None
+    if end == 13:
+        middle, high = record[11], record[12]
+        return low & 0x7F | (middle & 0x7F) << 7 | high << 14 if min(low, middle) > 0x7F >= high else None
+    return low if end == 11 and low <= 0x7F else None
 
 
 def _varint(data: bytes) -> int:

@@ -1,0 +1,132 @@
+"""Transactions: all or nothing, one writer after the other, readers undisturbed."""
+
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from store.database import Database
+from store.jobs import find_job
+from store.models import Job, Measurement
+from tests.stored_rows import add_job
+
+
+def _count(database: Database) -> int:
+    with database.read() as session:
+        return session.query(Job).count()
+
+
+def test_a_write_is_there_when_its_block_has_ended(database: Database) -> None:
+    with database.write() as session:
+        add_job(session)
+    assert _count(database) == 1
+
+
+def test_a_write_that_fails_leaves_nothing(database: Database) -> None:
+    def fail_halfway() -> None:
+        with database.write() as session:
+            add_job(session, "first")
+            add_job(session, "second")
+            raise RuntimeError("worker died")
+
+    with pytest.raises(RuntimeError, match="worker died"):
+        fail_halfway()
+    assert _count(database) == 0
+
+
+def test_a_reading_session_changes_nothing(database: Database) -> None:
+    with database.read() as session:
+        add_job(session)
+    assert _count(database) == 0
+
+
+def test_rows_can_be_read_after_their_transaction(database: Database) -> None:
+    with database.write() as session:
+        job = add_job(session, "job")
+    assert job.job_id == "job"
+    assert job.id is not None
+
+
+def test_a_reader_sees_one_snapshot_while_others_write(database: Database) -> None:
+    with database.read() as reading:
+        assert reading.query(Job).count() == 0
+        with database.write() as session:
+            add_job(session)
+        assert reading.query(Job).count() == 0
+    assert _count(database) == 1
+
+
+def test_readers_do_not_wait_for_a_writer(database: Database) -> None:
+    with database.write() as session:
+        add_job(session)
+        assert _count(database) == 0
+
+
+def test_a_second_writer_waits_for_the_first(database: Database) -> None:
+    second_tries = threading.Event()
+    order: list[str] = []
+
+    def write_second() -> None:
+        second_tries.set()
+        with database.write() as session:
+            add_job(session, "second")
+            order.append("second")
+
+    thread = threading.Thread(target=write_second)
+    with database.write() as session:
+        add_job(session)
+        thread.start()
+        assert second_tries.wait(10)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
+
+
+def test_no_change_is_lost_between_concurrent_writers(database: Database) -> None:
+    """Each reads, then writes what it read: without waiting in between, one would undo or break the other."""
+    writers, times = 4, 10
+    with database.write() as session:
+        key = add_job(session).id
+
+    def count_up(_: int) -> None:
+        for _ in range(times):
+            with database.write() as session:
+                session.get_one(Job, key).version += 1
+
+    with ThreadPoolExecutor(writers) as pool:
+        list(pool.map(count_up, range(writers)))
+    with database.read() as session:
+        assert session.get_one(Job, key).version == 1 + writers * times
+
+
+def test_references_to_rows_that_are_not_there_are_refused(database: Database) -> None:
+    with pytest.raises(IntegrityError), database.write() as session:
+        session.add(Measurement(trial_pk=99, step=1, wall_time=1.0, source=0, value=1.0))
+
+
+def test_commits_reach_the_disk(database: Database) -> None:
+    with database.engine.connect() as connection:
+        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert connection.scalar(text("PRAGMA synchronous")) == 2, "FULL"
+
+
+def test_what_was_written_is_there_for_the_next_process(database: Database, tmp_path: Path) -> None:
+    with database.write() as session:
+        add_job(session, "kept")
+    # No close, no checkpoint: as after a kill.
+    with closing(sqlite3.connect(tmp_path / "test.sqlite3")) as connection:
+        assert connection.execute("SELECT job_id FROM jobs").fetchall() == [("kept",)]
+
+
+def test_two_databases_on_one_file_see_each_other(database: Database) -> None:
+    other = Database(database.url.render_as_string(hide_password=False))
+    with database.write() as session:
+        add_job(session)
+    with other.read() as session:
+        assert find_job(session, "p", "job") is not None
+    other.close()

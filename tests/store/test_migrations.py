@@ -1,0 +1,70 @@
+"""The schema's history ends where the models stand."""
+
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
+
+from store.database import MIGRATIONS, Database
+from store.jobs import find_job
+from store.models import Base
+from tests.stored_rows import add_job
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+def _migrate(database: Database, revision: str) -> None:
+    config = _config()
+    with database.engine.execution_options(writes=True).begin() as connection:
+        config.attributes["connection"] = connection
+        (command.downgrade if revision == "base" else command.upgrade)(config, revision)
+
+
+def _tables(database: Database) -> set[str]:
+    return set(inspect(database.engine).get_table_names())
+
+
+def _differences(database: Database) -> list[object]:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        return compare_metadata(context, Base.metadata)  # type: ignore[no-any-return]
+
+
+def test_an_empty_database_becomes_what_the_models_say(database: Database) -> None:
+    assert _differences(database) == []
+    assert set(Base.metadata.tables) <= _tables(database)
+
+
+def test_a_difference_would_be_noticed(database: Database) -> None:
+    with database.engine.execution_options(writes=True).begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE trials DROP COLUMN error_message")
+        connection.exec_driver_sql("DROP INDEX jobs_due")
+    assert len(_differences(database)) == 2
+
+
+def test_upgrading_what_is_up_to_date_keeps_all(database: Database) -> None:
+    with database.write() as session:
+        add_job(session, "kept")
+    database.upgrade()
+    with database.read() as session:
+        assert find_job(session, "p", "kept") is not None
+
+
+def test_the_way_back_ends_with_nothing_and_forth_again_with_all(database: Database) -> None:
+    _migrate(database, "base")
+    assert _tables(database) == {"alembic_version"}
+    _migrate(database, "head")
+    assert _differences(database) == []
+
+
+def test_the_history_has_one_end() -> None:
+    assert len(ScriptDirectory.from_config(_config()).get_heads()) == 1
