@@ -1,1 +1,1 @@
-"""Benchmarks: each module measures one thing beside its peers in one run, `python -m benchmarks.<name>`."""
+"""What Vernier costs, beside a peer or a limit measured in the same run: `python -m benchmarks.NAME`."""

@@ -8,7 +8,8 @@ with the same interpreter, module and arguments. The two take turns, and
 
 in wall time. A service run counts from the job's entry into RUNNING, after its package is installed, to its
 end, both as the database has them; the bare loop from its first start to its last end. Because wall time on a
-busy machine is noise, the service's own CPU time a trial stands beside it (Linux only).
+busy machine is noise, the service's own CPU time a trial stands beside it (Linux only): sampled once a second,
+when the job is polled, with straight lines between.
 
 Whether the cost stays flat as a job grows is told by one longer job for each algorithm: the first and the
 last `--trials` of its `--flat` trials, against a bare loop run just before and just after.
@@ -16,10 +17,10 @@ last `--trials` of its `--flat` trials, against a bare loop run just before and 
 
 import argparse
 import json
+import math
 import os
 import platform
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,8 +30,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -67,8 +70,10 @@ class ServiceRun:
     """Over the first `--trials` trials to end."""
     last_ms: float
     """Over the last `--trials`."""
-    cpu_ms: float | None
-    """CPU of the service's process, its trials not counted; None where /proc is missing."""
+    cpu_ms: float
+    """CPU of the service's process, its trials not counted; NaN where there is no /proc."""
+    cpu_first_ms: float
+    cpu_last_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +120,10 @@ class Bench:
         self._jobs += 1
         job_id = f"overhead_{self._jobs}"
         self._client.create_job({"jobId": job_id, "trainingInput": self._training_input(algorithm, trials)})
-        cpu_before = cpu_seconds(self._pid)
-        job = self._client.wait(job_id, poll=POLL_SECONDS)
-        cpu_after = cpu_seconds(self._pid)
+        # Read each time the job is polled, whose answering is part of what the service does.
+        cpu = [(time.time(), cpu_seconds(self._pid))]
+        for job in self._client.follow(job_id, poll=POLL_SECONDS):  # noqa: B007  the last is used below
+            cpu.append((time.time(), cpu_seconds(self._pid)))
         if job.get("state") != "SUCCEEDED":
             raise RuntimeError(f"{job_id} is {job.get('state')}: {job.get('errorMessage')}")
         with self._database.read() as session:
@@ -129,16 +135,22 @@ class Bench:
             began, ended = row.running_time, row.end_time
         assert len(ends) == trials, f"{job_id} ran {len(ends)} trials"
         window = min(self._window, trials)
+        first_ended = ends[window - 1]
         last_began = ends[-window - 1] if window < trials else began
+
+        def cpu_ms(since: float, until: float, count: int) -> float:
+            at_since, at_until = np.interp([since, until], *zip(*cpu, strict=True))
+            return 1000 * float(at_until - at_since) / count
+
         return ServiceRun(
             algorithm=algorithm,
             trials=trials,
             wall_ms=1000 * (ended - began) / trials,
-            first_ms=1000 * (ends[window - 1] - began) / window,
+            first_ms=1000 * (first_ended - began) / window,
             last_ms=1000 * (ended - last_began) / window,
-            cpu_ms=None
-            if cpu_before is None or cpu_after is None
-            else 1000 * (cpu_after - cpu_before) / trials,
+            cpu_ms=cpu_ms(began, ended, trials),
+            cpu_first_ms=cpu_ms(began, first_ended, window),
+            cpu_last_ms=cpu_ms(last_began, ended, window),
         )
 
     def bare(self, trials: int) -> float:
@@ -238,12 +250,12 @@ def _address(service: subprocess.Popen[str]) -> str:
     raise RuntimeError(f"`vernier serve` ended with {service.wait()} before it told its address")
 
 
-def cpu_seconds(pid: int) -> float | None:
-    """User and system time of a process and its threads so far, children not counted."""
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process and its threads so far, children not counted; NaN if not known."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return None
+        return math.nan
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -285,9 +297,9 @@ def document(results: dict[str, list[Added]], window: int) -> dict[str, Any]:
         "aim_added_ms": AIM_MS,
         "measurements": {
             name: {
-                "added_ms": _median([each.whole for each in added]),
-                "added_first_ms": _median([each.first for each in added]),
-                "added_last_ms": _median([each.last for each in added]),
+                "added_ms": median(each.whole for each in added),
+                "added_first_ms": median(each.first for each in added),
+                "added_last_ms": median(each.last for each in added),
                 "rounds": [{"bare_ms": each.bare_ms, **asdict(each.run)} for each in added],
             }
             for name, added in results.items()
@@ -299,28 +311,28 @@ def table(results: dict[str, list[Added]], window: int) -> Table:
     """The same for people."""
     shown = Table(
         Column("job", no_wrap=True),
+        caption="CPU: of the service alone",
         title=f"Milliseconds a trial, {AT_ONCE} at once (median of rounds; aim: below {AIM_MS:g} added)",
     )
-    for heading in ("bare", "service", "added", "range", f"first {window}", f"last {window}", "service CPU"):
+    columns = ("bare", "service", "added", "range", f"first {window}", f"last {window}")
+    for heading in (*columns, "CPU", f"CPU first {window}", f"CPU last {window}"):
         shown.add_column(heading, justify="right")
     for name, added in results.items():
         whole = [each.whole for each in added]
-        cpu = [each.run.cpu_ms for each in added if each.run.cpu_ms is not None]
+        runs = [each.run for each in added]
         shown.add_row(
             name,
-            f"{_median([each.bare_ms for each in added]):.1f}",
-            f"{_median([each.run.wall_ms for each in added]):.1f}",
-            f"{_median(whole):.1f}",
+            f"{median(each.bare_ms for each in added):.1f}",
+            f"{median(run.wall_ms for run in runs):.1f}",
+            f"{median(whole):.1f}",
             f"{min(whole):.1f}..{max(whole):.1f}",
-            f"+{_median([each.first for each in added]):.1f}",
-            f"+{_median([each.last for each in added]):.1f}",
-            f"{_median(cpu):.1f}" if cpu else "",
+            f"+{median(each.first for each in added):.1f}",
+            f"+{median(each.last for each in added):.1f}",
+            f"{median(run.cpu_ms for run in runs):.1f}",
+            f"{median(run.cpu_first_ms for run in runs):.1f}",
+            f"{median(run.cpu_last_ms for run in runs):.1f}",
         )
     return shown
-
-
-def _median(values: Sequence[float]) -> float:
-    return statistics.median(values)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

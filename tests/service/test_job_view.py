@@ -15,9 +15,6 @@ from store.states import State
 from store.trials import add_trial, finish_trial
 from tests.service.door import Project
 
-# The store calls what SQLAlchemy 2.1 deprecates; to be dropped when it no longer does.
-pytestmark = pytest.mark.filterwarnings("ignore:The Result.tuples:DeprecationWarning")
-
 PARAMS = [
     {"parameterName": "lr", "type": "DOUBLE", "minValue": 0.001, "maxValue": 0.1},
     {"parameterName": "layers", "type": "INTEGER", "minValue": 1.0, "maxValue": 8.0},

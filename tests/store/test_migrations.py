@@ -1,6 +1,5 @@
 """The schema's history ends where the models stand."""
 
-
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
