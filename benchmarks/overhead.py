@@ -8,7 +8,7 @@ with the same interpreter, module and arguments. The two take turns, and
 
 in wall time. A service run counts from the job's entry into RUNNING, after its package is installed, to its
 end, both as the database has them; the bare loop from its first start to its last end. Because wall time on a
-busy machine is noise, the service's own CPU time a trial stands beside it (Linux only): sampled once a second,
+busy machine is noise, the service's own CPU time a trial stands beside it (Linux only): read once a second,
 when the job is polled, with straight lines between.
 
 Whether the cost stays flat as a job grows is told by one longer job for each algorithm: the first and the
@@ -34,6 +34,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -139,7 +140,8 @@ class Bench:
         last_began = ends[-window - 1] if window < trials else began
 
         def cpu_ms(since: float, until: float, count: int) -> float:
-            at_since, at_until = np.interp([since, until], *zip(*cpu, strict=True))
+            clock, seconds = [at for at, _ in cpu], [used for _, used in cpu]
+            at_since, at_until = np.interp([since, until], clock, seconds)
             return 1000 * float(at_until - at_since) / count
 
         return ServiceRun(
@@ -263,15 +265,15 @@ def measure(bench: Bench, trials: int, rounds: int, flat: int) -> dict[str, list
     """{name of the measurement: what was added, once a round}."""
     results: dict[str, list[Added]] = {}
     for algorithm in ALGORITHMS:
-        results[f"{algorithm}, {trials} trials"] = []
+        results[f"{algorithm} x {trials}"] = []
         if flat > trials:
-            results[f"{algorithm}, {flat} trials"] = []
+            results[f"{algorithm} x {flat}"] = []
     for _ in range(rounds):
         for algorithm in ALGORITHMS:
-            results[f"{algorithm}, {trials} trials"].append(_between(bench, algorithm, trials, trials))
+            results[f"{algorithm} x {trials}"].append(_between(bench, algorithm, trials, trials))
     if flat > trials:
         for algorithm in ALGORITHMS:
-            results[f"{algorithm}, {flat} trials"].append(_between(bench, algorithm, flat, trials))
+            results[f"{algorithm} x {flat}"].append(_between(bench, algorithm, flat, trials))
     return results
 
 
@@ -311,21 +313,21 @@ def table(results: dict[str, list[Added]], window: int) -> Table:
     """The same for people."""
     shown = Table(
         Column("job", no_wrap=True),
-        caption="CPU: of the service alone",
-        title=f"Milliseconds a trial, {AT_ONCE} at once (median of rounds; aim: below {AIM_MS:g} added)",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        title=f"Milliseconds a trial, {AT_ONCE} at once; aim: below {AIM_MS:g} added",
+        caption=f"Medians of rounds. First and last: of the job's first and last {window} trials.\n"
+        "CPU: of the service alone.",
     )
-    columns = ("bare", "service", "added", "range", f"first {window}", f"last {window}")
-    for heading in (*columns, "CPU", f"CPU first {window}", f"CPU last {window}"):
+    for heading in ("bare", "service", "added", "first", "last", "CPU", "first", "last"):
         shown.add_column(heading, justify="right")
     for name, added in results.items():
-        whole = [each.whole for each in added]
         runs = [each.run for each in added]
         shown.add_row(
             name,
             f"{median(each.bare_ms for each in added):.1f}",
             f"{median(run.wall_ms for run in runs):.1f}",
-            f"{median(whole):.1f}",
-            f"{min(whole):.1f}..{max(whole):.1f}",
+            f"{median(each.whole for each in added):.1f}",
             f"+{median(each.first for each in added):.1f}",
             f"+{median(each.last for each in added):.1f}",
             f"{median(run.cpu_ms for run in runs):.1f}",

@@ -112,6 +112,10 @@ class Study:
         )
 
     def _take_predecessors(self, session: Session, job: Job) -> None:
+        # An earlier try may have failed halfway, as when the database went away.
+        self._history.clear()
+        self._curves = FinishedCurves()
+        self._offset = 0
         chain = []
         previous = job.previous_id
         while previous is not None:

@@ -12,7 +12,7 @@ from store.decisions import decisions_of
 from store.measurements import add_measurements
 from store.models import Job, Trial
 from store.states import State
-from store.trials import add_trial
+from store.trials import add_trial, finished_since
 from tests.stored_rows import NOW, add_ended_trial, add_job
 from tuning.space import Categorical, Discrete, Double, Integer, Scale, Space
 from tuning.stopping.protocol import StopDecision
@@ -136,7 +136,7 @@ class TestHistory:
 class TestContinuing:
     @staticmethod
     def _chain(session: Session) -> list[Job]:
-        """Three jobs that each continue the one before, with two trials each; the second has one cancelled."""
+        """Three jobs that each continue the one before, with two trials each, one of them cancelled."""
         jobs: list[Job] = []
         for name in ("first", "second", "third"):
             job = add_job(session, name, previous_id=jobs[-1].id if jobs else None)
@@ -164,6 +164,26 @@ class TestContinuing:
         study.suggest([], 1)
         assert len(recorder.history) == 5
 
+    def test_what_failed_halfway_is_begun_anew(
+        self, database: Database, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        study = _study()
+        with database.write() as session:
+            _, second, third = self._chain(session)
+
+            def fail_at_the_second(session: Session, job_pk: int, order: int) -> Sequence[Trial]:
+                if job_pk == second.id:
+                    raise ConnectionError("database away")
+                return finished_since(session, job_pk, order)
+
+            with monkeypatch.context() as patched:
+                patched.setattr(study_module, "finished_since", fail_at_the_second)
+                with pytest.raises(ConnectionError):
+                    study.catch_up(session, third)
+            study.catch_up(session, third)
+        study.suggest([], 1)
+        assert [trial.objective for trial in recorder.history] == [0.0, 0.0, 1.0, 2.0, 2.0]
+
     def test_every_trial_has_a_number_of_its_own(self, database: Database, recorder: Recorder) -> None:
         study = _study()
         with database.write() as session:
@@ -171,7 +191,7 @@ class TestContinuing:
             running = add_trial(session, job, 3, _values(3), NOW)
             study.catch_up(session, job)
         suggested = study.suggest([running], 1)
-        numbers = [trial.number for trial in (*recorder.history, *recorder.pending)]
+        numbers = [trial.number for trial in recorder.history] + [trial.number for trial in recorder.pending]
         assert len(set(numbers)) == len(numbers) == 6
         assert suggested.known_pending == [3], "the ledger names trials as their job does"
 
@@ -195,7 +215,7 @@ class TestReplay:
                 kept.catch_up(session, job)
                 (values,) = kept.suggest([], 1).values
                 state = State.FAILED if number % 5 == 0 else State.SUCCEEDED
-                add_ended_trial(session, job, number, values, state, values["x"] - values["n"])
+                add_ended_trial(session, job, number, values, state, objective=1.0 / number)
             running = [add_trial(session, job, 16, _values(3), NOW)]
             kept.catch_up(session, job)
             session.flush()

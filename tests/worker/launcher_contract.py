@@ -1,0 +1,407 @@
+"""What every launcher must do with attempts, whatever it runs them on.
+
+A platform's tests derive from `LauncherContract` and bring a fixture `platform`.
+"""
+
+import json
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from tests.running_service import wait_until
+from worker.launchers.protocol import (
+    AttemptPhase,
+    AttemptRef,
+    AttemptSpec,
+    AttemptStatus,
+    JobRef,
+    Launcher,
+)
+
+GRACE = 0.1
+"""Seconds of grace, for a trainer that would not use them."""
+LONG = 1000.0
+ODD_ARGUMENTS = (
+    "",
+    " ",
+    "two words",
+    "--flag=with spaces",
+    "-",
+    "--",
+    "-c",
+    "'single' \"double\"",
+    "back\\slash\\",
+    "line\nbreak\r\ttab",
+    "$(touch pwned) `touch pwned` ${HOME} $1 $@",
+    "; touch pwned; & | > pwned < *",
+    "!history ~ #comment %d {a,b}",
+    "é 中文 🎉",
+    "\x01\x7f",
+    "x" * 100_000,
+)
+
+
+class Platform(Protocol):
+    """What the tests need of a platform besides its launcher."""
+
+    folder: Path
+    """A folder that trainers may write to and tests may read."""
+
+    def launcher(self, ended: Callable[[JobRef], None] = ...) -> Launcher:
+        """Another launcher on the same platform, as after a restart of the service."""
+        ...
+
+    def spec(
+        self,
+        source: str,
+        *args: str,
+        trial: int = 1,
+        attempt: int = 1,
+        job_dir: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> AttemptSpec:
+        """An attempt at running this source text as the job's module."""
+        ...
+
+    def wipe_out(self, ref: AttemptRef) -> None:
+        """End everything of the attempt at once, as a machine that restarts would."""
+        ...
+
+
+# Trainers report by lines in files of their working folder, which the first argument names.
+REPORTING = """
+import json, os, pathlib, signal, sys, time
+folder = pathlib.Path(sys.argv.pop(1))
+
+def tell(name, what=""):
+    with (folder / name).open("a") as file:
+        file.write(f"{what}\\n")
+
+def wait_for(name):
+    while not (folder / name).exists():
+        time.sleep(0.005)
+
+"""
+HELD = "tell('begun'); wait_for('go')\n"
+
+
+def lines(folder: Path, name: str) -> list[str]:
+    """What trainers told under this name."""
+    file = folder / name
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def phase(launcher: Launcher, ref: AttemptRef) -> AttemptPhase:
+    return launcher.observe([ref])[ref].phase
+
+
+def end_of(launcher: Launcher, ref: AttemptRef) -> AttemptStatus:
+    """The attempt's status once it is over."""
+
+    def look() -> AttemptStatus | None:
+        status = launcher.observe([ref])[ref]
+        return status if status.phase in (AttemptPhase.ENDED, AttemptPhase.LOST) else None
+
+    status = wait_until(look, 30)
+    assert status is not None
+    return status
+
+
+def stopped(launcher: Launcher, ref: AttemptRef, grace: float) -> AttemptStatus:
+    """The attempt's status once it is over, being told to stop again and again, as the reconciler does."""
+
+    def look() -> AttemptStatus | None:
+        launcher.stop(ref, grace)
+        status = launcher.observe([ref])[ref]
+        return status if status.phase in (AttemptPhase.ENDED, AttemptPhase.LOST) else None
+
+    status = wait_until(look, 30)
+    assert status is not None
+    return status
+
+
+class LauncherContract:
+    """Launching, observing and stopping."""
+
+    @pytest.fixture
+    def folder(self, platform: Platform) -> Path:
+        return platform.folder
+
+    @pytest.fixture
+    def launcher(self, platform: Platform) -> Launcher:
+        return platform.launcher()
+
+    def run(
+        self, launcher: Launcher, platform: Platform, source: str, *args: str, **given: Any
+    ) -> AttemptRef:
+        """Launch it and wait until its end."""
+        spec = platform.spec(source, *args, **given)
+        launcher.launch(spec)
+        end_of(launcher, spec.ref)
+        return spec.ref
+
+    def held(self, launcher: Launcher, platform: Platform, source: str = "", **given: Any) -> AttemptRef:
+        """Launch it and wait until it runs; it goes on when there is a file `go`."""
+        spec = platform.spec(HELD + source, **given)
+        launcher.launch(spec)
+        wait_until(lambda: lines(platform.folder, "begun"), 30)
+        return spec.ref
+
+    # From the launch to the end
+
+    def test_what_was_never_launched_is_absent(self, launcher: Launcher, platform: Platform) -> None:
+        ref = platform.spec("").ref
+        assert launcher.observe([ref]) == {ref: AttemptStatus(AttemptPhase.ABSENT)}
+        assert launcher.observe([]) == {}
+
+    @pytest.mark.parametrize(
+        ("source", "exit_code"),
+        [
+            ("", 0),
+            ("sys.exit(3)", 3),
+            ("raise ValueError('bad')", 1),
+            ("sys.exit(-1)", 255),
+            ("os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
+            ("os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM),
+        ],
+        ids=["well", "status 3", "exception", "status 255", "SIGKILL", "SIGTERM"],
+    )
+    def test_it_runs_and_ends_with_its_status(
+        self, launcher: Launcher, platform: Platform, source: str, exit_code: int
+    ) -> None:
+        ref = self.held(launcher, platform, source)
+        assert launcher.observe([ref])[ref] == AttemptStatus(AttemptPhase.RUNNING)
+        (platform.folder / "go").touch()
+        assert end_of(launcher, ref) == AttemptStatus(AttemptPhase.ENDED, exit_code)
+        assert launcher.observe([ref])[ref] == AttemptStatus(AttemptPhase.ENDED, exit_code), "and stays so"
+
+    def test_a_second_launch_changes_nothing(
+        self, launcher: Launcher, platform: Platform, folder: Path
+    ) -> None:
+        spec = platform.spec(HELD)
+        for again in (launcher, launcher, platform.launcher()):
+            again.launch(spec)
+        wait_until(lambda: lines(folder, "begun"), 30)
+        platform.launcher().launch(spec)
+        (folder / "go").touch()
+        assert end_of(launcher, spec.ref).exit_code == 0
+        for again in (launcher, platform.launcher()):
+            again.launch(spec)
+        assert end_of(platform.launcher(), spec.ref).exit_code == 0
+        assert lines(folder, "begun") == [""]
+
+    def test_attempts_are_apart(self, launcher: Launcher, platform: Platform) -> None:
+        specs = [
+            platform.spec(f"sys.exit({10 * trial + attempt})", trial=trial, attempt=attempt)
+            for trial, attempt in ((1, 1), (1, 2), (2, 1))
+        ]
+        for spec in specs:
+            launcher.launch(spec)
+        assert [end_of(launcher, spec.ref).exit_code for spec in specs] == [11, 12, 21]
+
+    def test_what_vanished_is_lost(self, launcher: Launcher, platform: Platform) -> None:
+        ref = self.held(launcher, platform)
+        platform.wipe_out(ref)
+        assert end_of(launcher, ref) == AttemptStatus(AttemptPhase.LOST)
+        assert end_of(platform.launcher(), ref) == AttemptStatus(AttemptPhase.LOST)
+
+    def test_what_is_lost_is_not_started_again_but_the_next_attempt_is(
+        self, launcher: Launcher, platform: Platform, folder: Path
+    ) -> None:
+        ref = self.held(launcher, platform)
+        platform.wipe_out(ref)
+        end_of(launcher, ref)
+        launcher.launch(platform.spec(HELD))
+        assert phase(launcher, ref) is AttemptPhase.LOST
+        (folder / "go").touch()
+        second = self.run(launcher, platform, HELD, attempt=2)
+        assert launcher.observe([ref, second]) == {
+            ref: AttemptStatus(AttemptPhase.LOST),
+            second: AttemptStatus(AttemptPhase.ENDED, 0),
+        }
+        assert len(lines(folder, "begun")) == 2
+
+    def test_the_next_launcher_finds_what_runs(
+        self, launcher: Launcher, platform: Platform, folder: Path
+    ) -> None:
+        ref = self.held(launcher, platform, "sys.exit(7)")
+        adopted = platform.launcher()
+        assert phase(adopted, ref) is AttemptPhase.RUNNING
+        (folder / "go").touch()
+        assert end_of(adopted, ref) == AttemptStatus(AttemptPhase.ENDED, 7)
+
+    def test_the_end_is_called_out_with_the_job(self, platform: Platform, folder: Path) -> None:
+        called: list[JobRef] = []
+        ref = self.held(platform.launcher(called.append), platform)
+        adopted: list[JobRef] = []
+        phase(platform.launcher(adopted.append), ref)
+        assert called == adopted == []
+        (folder / "go").touch()
+        wait_until(lambda: called and adopted, 30)
+        assert called == adopted == [ref.job]
+
+    def test_an_end_too_quick_to_be_seen_is_called_out_too(self, platform: Platform) -> None:
+        called: list[JobRef] = []
+        spec = platform.spec("")
+        platform.launcher(called.append).launch(spec)
+        wait_until(lambda: called, 30)
+        assert called == [spec.ref.job]
+
+    # Stopping
+
+    def test_a_trainer_may_use_its_grace(self, launcher: Launcher, platform: Platform, folder: Path) -> None:
+        source = (
+            "def save(*_):\n    tell('saved')\n    wait_for('go')\n    sys.exit(0)\n"
+            "signal.signal(signal.SIGTERM, save)\ntell('begun')\nsignal.pause()\n"
+        )
+        spec = platform.spec(source)
+        launcher.launch(spec)
+        wait_until(lambda: lines(folder, "begun"), 30)
+        launcher.stop(spec.ref, LONG)
+        wait_until(lambda: lines(folder, "saved"), 30)
+        for again in (launcher, platform.launcher()):
+            again.stop(spec.ref, LONG)
+            assert phase(again, spec.ref) is AttemptPhase.RUNNING
+        (folder / "go").touch()
+        assert end_of(launcher, spec.ref) == AttemptStatus(AttemptPhase.ENDED, 0, told_to_stop=True)
+        assert lines(folder, "saved") == [""], "it is told once"
+
+    def test_a_trainer_that_does_nothing_about_it_ends_at_once(
+        self, launcher: Launcher, platform: Platform
+    ) -> None:
+        ref = self.held(launcher, platform)
+        launcher.stop(ref, LONG)
+        assert end_of(launcher, ref) == AttemptStatus(AttemptPhase.ENDED, -signal.SIGTERM, told_to_stop=True)
+
+    def test_a_trainer_that_will_not_end_is_killed_after_its_grace(
+        self, launcher: Launcher, platform: Platform
+    ) -> None:
+        ref = self._stubborn(launcher, platform)
+        launcher.stop(ref, LONG)
+        assert phase(launcher, ref) is AttemptPhase.RUNNING
+        status = stopped(launcher, ref, GRACE)
+        assert status.told_to_stop
+        assert (status.phase, status.exit_code) in (
+            (AttemptPhase.ENDED, -signal.SIGKILL),
+            (AttemptPhase.LOST, None),
+        )
+
+    def test_the_grace_goes_on_through_a_restart(self, launcher: Launcher, platform: Platform) -> None:
+        ref = self._stubborn(launcher, platform)
+        launcher.stop(ref, GRACE)
+        assert stopped(platform.launcher(), ref, GRACE).told_to_stop
+
+    def test_stopping_what_ended_by_itself_does_not_change_how_it_ended(
+        self, launcher: Launcher, platform: Platform
+    ) -> None:
+        ref = self.run(launcher, platform, "sys.exit(4)")
+        for _ in range(2):
+            launcher.stop(ref, 0.0)
+            assert launcher.observe([ref])[ref] == AttemptStatus(AttemptPhase.ENDED, 4, told_to_stop=False)
+
+    def test_stopping_what_was_never_launched_does_nothing(
+        self, launcher: Launcher, platform: Platform
+    ) -> None:
+        ref = platform.spec("").ref
+        launcher.stop(ref, 0.0)
+        assert phase(launcher, ref) is AttemptPhase.ABSENT
+
+    def test_stopping_one_attempt_leaves_the_others(self, launcher: Launcher, platform: Platform) -> None:
+        first = self.held(launcher, platform, trial=1)
+        second = platform.spec(HELD, trial=2).ref
+        launcher.launch(platform.spec(HELD, trial=2))
+        stopped(launcher, first, GRACE)
+        assert phase(launcher, second) is AttemptPhase.RUNNING
+        (platform.folder / "go").touch()
+        assert end_of(launcher, second).exit_code == 0
+
+    def _stubborn(self, launcher: Launcher, platform: Platform) -> AttemptRef:
+        spec = platform.spec("signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + HELD)
+        launcher.launch(spec)
+        wait_until(lambda: lines(platform.folder, "begun"), 30)
+        return spec.ref
+
+    # What the trainer sees, and what is kept of it
+
+    def test_arguments_arrive_as_they_were_given(
+        self, launcher: Launcher, platform: Platform, folder: Path
+    ) -> None:
+        self.run(launcher, platform, "tell('argv', json.dumps(sys.argv[1:]))", *ODD_ARGUMENTS)
+        assert json.loads("\n".join(lines(folder, "argv"))) == list(ODD_ARGUMENTS)
+
+    def test_variables_arrive_as_they_were_given_and_the_services_settings_do_not(
+        self, launcher: Launcher, platform: Platform, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("VERNIER_DATABASE_URL", "postgresql://vernier:secret@db/vernier")
+        given = {
+            "TF_CONFIG": '{"cluster": {"chief": ["127.0.0.1:2222"]}, "task": {"trial": "1"}}',
+            "CLOUD_ML_JOB_ID": "it's $(a) `job`; é\n",
+            "CLOUD_ML_TRIAL_ID": "1",
+        }
+        self.run(launcher, platform, "tell('env', json.dumps(dict(os.environ)))", environment=given)
+        seen = json.loads("\n".join(lines(folder, "env")))
+        assert {name: seen.get(name) for name in given} == given
+        assert "VERNIER_DATABASE_URL" not in seen
+        assert not any("secret" in value for value in seen.values())
+
+    def test_the_job_dir_is_there(self, launcher: Launcher, platform: Platform, folder: Path) -> None:
+        job_dir = folder / "deep" / "er with space"
+        self.run(launcher, platform, f"tell('there', os.path.isdir({str(job_dir)!r}))", job_dir=job_dir)
+        assert lines(folder, "there") == ["True"]
+
+    def test_a_job_dir_from_an_earlier_attempt_is_kept(
+        self, launcher: Launcher, platform: Platform, folder: Path
+    ) -> None:
+        job_dir = folder / "out"
+        job_dir.mkdir()
+        (job_dir / "checkpoint").write_text("kept")
+        self.run(launcher, platform, "", job_dir=job_dir)
+        assert (job_dir / "checkpoint").read_text() == "kept"
+
+    def test_the_trainer_and_the_reader_agree_on_where_hypertune_writes(
+        self, launcher: Launcher, platform: Platform, folder: Path
+    ) -> None:
+        ref = self.run(launcher, platform, "open(os.environ['CLOUD_ML_HP_METRIC_FILE'], 'w').write('here')")
+        assert launcher.metric_places(ref, None).hypertune_file.read_text() == "here"
+
+    def test_metrics_are_looked_for_where_the_trainer_was_sent(
+        self, launcher: Launcher, platform: Platform, folder: Path
+    ) -> None:
+        ref = self.run(launcher, platform, "open('by_default', 'w').close()")
+        assert launcher.metric_places(ref, folder / "out").roots == (folder / "out",)
+        assert any((root / "by_default").exists() for root in launcher.metric_places(ref, None).roots)
+
+    @pytest.mark.parametrize(
+        ("source", "kept"),
+        [
+            ("print('out'); print('err', file=sys.stderr)", "err\n"),
+            ("print('out')", "out\n"),
+            ("", ""),
+            ("sys.stderr.buffer.write(b'caf\\xe9\\n')", "caf\ufffd\n"),
+        ],
+        ids=["both", "output only", "nothing", "not UTF-8"],
+    )
+    def test_the_last_lines_are_the_errors_or_else_the_output(
+        self, launcher: Launcher, platform: Platform, source: str, kept: str
+    ) -> None:
+        ref = self.run(launcher, platform, source)
+        assert launcher.last_lines(ref, 1000) == kept
+
+    def test_the_last_lines_are_the_end_of_a_long_output(
+        self, launcher: Launcher, platform: Platform
+    ) -> None:
+        source = "sys.stderr.write('x' * 100_000 + 'the end')"
+        ref = self.run(launcher, platform, source)
+        assert launcher.last_lines(ref, 10) == "xxxthe end"
+
+    def test_there_are_no_last_lines_of_what_never_ran(self, launcher: Launcher, platform: Platform) -> None:
+        assert launcher.last_lines(platform.spec("").ref, 10) == ""
+
+    def test_a_trainer_has_no_standard_input_to_wait_for(
+        self, launcher: Launcher, platform: Platform
+    ) -> None:
+        ref = self.run(launcher, platform, "sys.exit(len(sys.stdin.read()))")
+        assert end_of(launcher, ref).exit_code == 0

@@ -1,0 +1,83 @@
+"""This machine, as the platform that launchers are tested on."""
+
+import itertools
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.worker.launcher_contract import REPORTING
+from worker.launchers.local import LocalLauncher
+from worker.launchers.process_group import ProcessGroup
+from worker.launchers.protocol import AttemptRef, AttemptSpec, JobRef
+
+JOB = JobRef("a-project", "a_job")
+
+
+class LocalPlatform:
+    """Launchers over one data folder; trainers are modules found through PYTHONPATH."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / "shared"
+        self.jobs_dir = root / "jobs"
+        self._modules = root / "modules"
+        for folder in (self.folder, self._modules):
+            folder.mkdir()
+        self._launchers: list[LocalLauncher] = []
+        self._count = itertools.count()
+
+    def launcher(
+        self,
+        ended: Callable[[JobRef], None] = lambda job: None,
+        python: Path = Path(sys.executable),
+        max_package_bytes: int = 10**8,
+    ) -> LocalLauncher:
+        launcher = LocalLauncher(self.jobs_dir, python, 4, max_package_bytes, ended)
+        self._launchers.append(launcher)
+        return launcher
+
+    def spec(
+        self,
+        source: str,
+        *args: str,
+        trial: int = 1,
+        attempt: int = 1,
+        job_dir: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> AttemptSpec:
+        module = f"trainer_{next(self._count)}"
+        (self._modules / f"{module}.py").write_text(REPORTING + source)
+        return AttemptSpec(
+            ref=AttemptRef(JOB, trial, attempt),
+            module=module,
+            args=(str(self.folder), *args),
+            environment={"PYTHONPATH": str(self._modules), **(environment or {})},
+            job_dir=job_dir,
+            has_packages=False,
+        )
+
+    def attempt_dir(self, ref: AttemptRef) -> Path:
+        return self.jobs_dir / ref.job.project / ref.job.job_id / "trials" / str(ref.trial) / str(ref.attempt)
+
+    def wipe_out(self, ref: AttemptRef) -> None:
+        leader = ProcessGroup(self.attempt_dir(ref)).leader()
+        assert leader is not None
+        os.killpg(leader, signal.SIGKILL)
+
+    def close(self) -> None:
+        for launcher in self._launchers:
+            launcher.close()
+        for lock in self.jobs_dir.rglob("lock"):
+            ProcessGroup(lock.parent).kill()
+
+
+@contextmanager
+def local_platform(root: Path) -> Iterator[LocalPlatform]:
+    """A platform of which nothing is left running afterwards."""
+    platform = LocalPlatform(root)
+    try:
+        yield platform
+    finally:
+        platform.close()
