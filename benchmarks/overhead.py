@@ -316,7 +316,7 @@ def table(results: dict[str, list[Added]], window: int) -> Table:
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         title=f"Milliseconds a trial, {AT_ONCE} at once; aim: below {AIM_MS:g} added",
-        caption=f"Medians of rounds. First and last: of the job's first and last {window} trials.\n"
+        caption=f"Medians of rounds. First, last: of its first and last {window} trials.\n"
         "CPU: of the service alone.",
     )
     for heading in ("bare", "service", "added", "first", "last", "CPU", "first", "last"):
@@ -327,9 +327,9 @@ def table(results: dict[str, list[Added]], window: int) -> Table:
             name,
             f"{median(each.bare_ms for each in added):.1f}",
             f"{median(run.wall_ms for run in runs):.1f}",
-            f"{median(each.whole for each in added):.1f}",
-            f"+{median(each.first for each in added):.1f}",
-            f"+{median(each.last for each in added):.1f}",
+            f"{median(each.whole for each in added):+.1f}",
+            f"{median(each.first for each in added):+.1f}",
+            f"{median(each.last for each in added):+.1f}",
             f"{median(run.cpu_ms for run in runs):.1f}",
             f"{median(run.cpu_first_ms for run in runs):.1f}",
             f"{median(run.cpu_last_ms for run in runs):.1f}",

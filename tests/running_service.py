@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import httpx
 
@@ -59,6 +59,14 @@ class RunningService:
 
     def client(self) -> httpx.Client:
         return httpx.Client(base_url=f"{self.address}/v1/projects/p", timeout=30.0, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Whatever became of the test, the service does not outlive it."""
+        if self.process.poll() is None:
+            self.kill()
 
     def kill(self) -> None:
         """As the out-of-memory killer would: no handler runs."""

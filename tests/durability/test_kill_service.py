@@ -76,24 +76,25 @@ def job_body(package: str, job_dir: Path) -> dict[str, Any]:
 
 @pytest.mark.timeout(240)
 def test_a_job_survives_ten_kills_of_the_service_at_random_moments(tmp_path: Path) -> None:
+    # Leaving a RunningService that has not been stopped kills it.
     seed = int(os.environ.get("VERNIER_TEST_SEED", random.SystemRandom().randrange(10**6)))
     print(f"to replay: VERNIER_TEST_SEED={seed}")
     moments = random.Random(seed)
     package = write_trainer(tmp_path / "source", TRAINER)
     data_dir, job_dir = tmp_path / "data", tmp_path / "runs"
 
-    service = RunningService(data_dir, slots=4)
-    with service.client() as client:
+    with RunningService(data_dir, slots=4) as service, service.client() as client:
         assert client.post("/jobs", json=job_body(package, job_dir)).status_code == 200
-    for kill in range(KILLS):
-        # Some moments fall before the new service has finished starting: those count too.
-        _sleep(moments.uniform(0.0, 1.0) if kill % 3 else moments.uniform(1.0, 3.0))
-        service.kill()
+        _sleep(moments.uniform(0.0, 1.0))
+    for kill in range(1, KILLS):
         assert not _has_ended(data_dir), "a kill after the job's end would prove nothing"
-        service = RunningService(data_dir, slots=4)
-    with service.client() as client:
+        with RunningService(data_dir, slots=4):
+            # Some moments fall before the new service has finished starting: those count too.
+            _sleep(moments.uniform(0.0, 1.0) if kill % 3 else moments.uniform(1.0, 3.0))
+    assert not _has_ended(data_dir), "a kill after the job's end would prove nothing"
+    with RunningService(data_dir, slots=4) as service, service.client() as client:
         job = wait_until(lambda: _ended(client.get("/jobs/survivor").json()), 120)
-    assert service.stop() == 0
+        assert service.stop() == 0
 
     assert job["state"] == "SUCCEEDED", job.get("errorMessage")
     _check_trials(job["trainingOutput"])

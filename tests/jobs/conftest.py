@@ -82,9 +82,9 @@ class Jobs:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    service = RunningService(tmp_path_factory.mktemp("service"), slots=4, stop_grace_seconds=2)
-    yield service
-    assert service.stop() == 0
+    with RunningService(tmp_path_factory.mktemp("service"), slots=4, stop_grace_seconds=2) as service:
+        yield service
+        assert service.stop() == 0
 
 
 @pytest.fixture

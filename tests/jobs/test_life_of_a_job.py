@@ -292,24 +292,25 @@ def test_times_and_states_are_in_order(jobs: Jobs) -> None:
 
 
 def test_a_stopped_service_leaves_its_trials_running_and_finds_them_again(tmp_path: Path) -> None:
-    service = RunningService(tmp_path / "data", slots=2)
-    source = (
-        "report(1, 0.5)\nwhile not os.path.exists(sys.argv[-1] + '/go'): time.sleep(0.02)\nreport(2, 0.75)"
-    )
-    with service.client() as client:
+    source = """
+report(1, 0.5)
+while not os.path.exists(sys.argv[-1] + "/go"):
+    time.sleep(0.02)
+report(2, 0.75)
+"""
+    with RunningService(tmp_path / "data", slots=2) as service, service.client() as client:
         jobs = Jobs(client, tmp_path)
         job_id = jobs.submit(source, {"maxTrials": 1})
         jobs.wait(job_id, _measured)
-    began = time.monotonic()
-    assert service.stop() == 0
-    assert time.monotonic() - began < 10
+        began = time.monotonic()
+        assert service.stop() == 0
+        assert time.monotonic() - began < 10
     assert len(_processes_under(job_id)) >= 1
     (tmp_path / job_id / "1" / "go").touch()
     wait_until(lambda: not _processes_under(job_id))
-    service = RunningService(tmp_path / "data", slots=2)
-    with service.client() as client:
+    with RunningService(tmp_path / "data", slots=2) as service, service.client() as client:
         [trial] = Jobs(client, tmp_path).trials(job_id)
-    assert service.stop() == 0
+        assert service.stop() == 0
     assert trial["state"] == "SUCCEEDED"
     assert [point["objectiveValue"] for point in trial["allMetrics"]] == [0.5, 0.75]
 
