@@ -399,9 +399,3 @@ class LauncherContract:
 
     def test_there_are_no_last_lines_of_what_never_ran(self, launcher: Launcher, platform: Platform) -> None:
         assert launcher.last_lines(platform.spec("").ref, 10) == ""
-
-    def test_a_trainer_has_no_standard_input_to_wait_for(
-        self, launcher: Launcher, platform: Platform
-    ) -> None:
-        ref = self.run(launcher, platform, "sys.exit(len(sys.stdin.read()))")
-        assert end_of(launcher, ref).exit_code == 0

@@ -62,15 +62,22 @@ class LocalPlatform:
         return self.jobs_dir / ref.job.project / ref.job.job_id / "trials" / str(ref.trial) / str(ref.attempt)
 
     def wipe_out(self, ref: AttemptRef) -> None:
-        leader = ProcessGroup(self.attempt_dir(ref)).leader()
-        assert leader is not None
-        os.killpg(leader, signal.SIGKILL)
+        _kill_group(self.attempt_dir(ref))
+
+    def wipe_out_preparation(self, job: JobRef) -> None:
+        _kill_group(self.jobs_dir / job.project / job.job_id / "install")
 
     def close(self) -> None:
         for launcher in self._launchers:
             launcher.close()
         for lock in self.jobs_dir.rglob("lock"):
             ProcessGroup(lock.parent).kill()
+
+
+def _kill_group(directory: Path) -> None:
+    leader = ProcessGroup(directory).leader()
+    assert leader is not None
+    os.killpg(leader, signal.SIGKILL)
 
 
 @contextmanager

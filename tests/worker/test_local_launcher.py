@@ -1,5 +1,7 @@
 """Trials as processes of this machine: they outlive the service, and leave nothing behind."""
 
+import json
+import os
 import pickle
 import subprocess
 import sys
@@ -32,7 +34,7 @@ from worker.launchers.local import LocalLauncher
 jobs_dir, python, spec = pickle.load(open(sys.argv[1], "rb"))
 LocalLauncher(jobs_dir, python, 4, 10**8).launch(spec)
 print("launched", flush=True)
-time.sleep(1000)
+time.sleep(60)
 """
 
 # Starts one process of each kind that is hard to be rid of, and tells their ids.
@@ -49,12 +51,12 @@ def forked(*steps):
         if step() and step is os.fork:
             os._exit(0)
     os.write(writing, str(os.getpid()).encode())
-    time.sleep(1000)
+    time.sleep(60)
 
 pids = {
-    "child": subprocess.Popen(["sleep", "1000"], **quiet).pid,
-    "without our variables": subprocess.Popen(["env", "-i", "sleep", "1000"], **quiet).pid,
-    "in a session of its own": subprocess.Popen(["sleep", "1000"], start_new_session=True, **quiet).pid,
+    "child": subprocess.Popen(["sleep", "60"], **quiet).pid,
+    "without our variables": subprocess.Popen(["env", "-i", "sleep", "60"], **quiet).pid,
+    "in a session of its own": subprocess.Popen(["sleep", "60"], start_new_session=True, **quiet).pid,
     "deaf grandchild": forked(os.fork),
     "daemon": forked(os.setsid, os.fork),
 }
@@ -66,6 +68,18 @@ tell("pids", json.dumps(pids))
 def platform(tmp_path: Path) -> Iterator[LocalPlatform]:
     with local_platform(tmp_path) as platform:
         yield platform
+
+
+@pytest.fixture
+def standard_input() -> Iterator[int]:
+    """A terminal's stand-in at the service's standard input: it stays open, and nobody types."""
+    before = os.dup(0)
+    reading, writing = os.pipe()
+    os.dup2(reading, 0)
+    yield writing
+    os.dup2(before, 0)
+    for descriptor in (before, reading, writing):
+        os.close(descriptor)
 
 
 class TestContract(LauncherContract):
@@ -134,8 +148,6 @@ class TestOutlivingTheService:
 class TestLeavingNothingBehind:
     @staticmethod
     def _pids(platform: LocalPlatform) -> dict[str, int]:
-        import json
-
         (line,) = wait_until(lambda: lines(platform.folder, "pids"), 30)
         pids: dict[str, int] = json.loads(line)
         return pids
@@ -198,7 +210,7 @@ class TestLeavingNothingBehind:
         launcher, spec = platform.launcher(), platform.spec("")
         launcher.launch(spec)
         end_of(launcher, spec.ref)
-        with subprocess.Popen(["sleep", "1000"], start_new_session=True) as innocent:
+        with subprocess.Popen(["sleep", "60"], start_new_session=True) as innocent:
             (platform.attempt_dir(spec.ref) / "pid").write_text(f"{innocent.pid}\n")
             launcher.stop(spec.ref, 0.0)
             launcher.observe([spec.ref])
@@ -212,6 +224,13 @@ class TestTrouble:
         launcher.launch(spec)
         assert end_of(launcher, spec.ref).exit_code == 127
         assert "/no/such/python" in launcher.last_lines(spec.ref, 1000)
+
+    def test_a_trainer_that_asks_for_input_gets_none_instead_of_the_services(
+        self, platform: LocalPlatform, standard_input: int
+    ) -> None:
+        launcher, spec = platform.launcher(), platform.spec("sys.exit(len(sys.stdin.read()))")
+        launcher.launch(spec)
+        assert end_of(launcher, spec.ref).exit_code == 0
 
     def test_a_module_that_is_not_there_is_named(self, platform: LocalPlatform) -> None:
         launcher, spec = platform.launcher(), platform.spec("")
@@ -274,6 +293,9 @@ class TestPlaces:
         assert (directory / "stdout.log").read_text() == "out\n"
         assert (directory / "stderr.log").read_text() == "err\n"
 
-    def test_what_is_printed_is_there_at_once(self, platform: LocalPlatform) -> None:
+    def test_what_is_printed_is_there_at_once(
+        self, platform: LocalPlatform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
         ref = _held(platform, "print('epoch 1')\n" + HELD)
         assert platform.launcher().last_lines(ref, 100) == "epoch 1\n"

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -149,8 +150,8 @@ def _names_its_builder(package: Path) -> bool:
         else:
             with tarfile.open(package) as archive_tar:
                 names = archive_tar.getnames()
-    except (tarfile.TarError, zipfile.BadZipFile, OSError) as error:
-        raise InstallFailed(f"{package.name} is no archive that can be read: {error}") from error
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise InstallFailed(f"{package.name} is no archive, or is damaged or cut short") from error
     return any(PurePosixPath(name).parts[1:] == ("pyproject.toml",) for name in names)
 
 

@@ -30,7 +30,7 @@ from worker.launchers.protocol import AttemptPhase, AttemptStatus
 # itself included: later, with the leader gone, only processes that still carry the mark can be found.
 WRAPPER = (
     "trap : TERM INT HUP; _vernier_pid=$1; _vernier_status=$2; shift 2; "
-    'echo $$ >"$_vernier_pid"; "$@"; echo $? >"$_vernier_status"; kill -KILL -- -$$'
+    'echo $$ >"$_vernier_pid"; "$@"; echo $? >"$_vernier_status"; kill -KILL -$$'
 )
 MARK = "VERNIER_PROCESS_GROUP"
 """Environment variable with the directory, by which processes that left the group are found."""
