@@ -1,5 +1,6 @@
 """`vernier demo`: the main job from nothing to a result, with a service that it starts and stops."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -62,6 +63,8 @@ def _service(folder: Path) -> Iterator[str]:
             time.sleep(0.05)
         yield address.read_text().strip()
     finally:
+        # A second Ctrl-C must not leave the service behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         process.terminate()
         try:
             process.wait(STOP_SECONDS)
@@ -85,12 +88,17 @@ def _tune(console: "Console", address: str, folder: Path, job_id: str) -> "Job":
         "jobDir": str(folder / "runs"),
     }
     console.print(f"A service runs at {address} for this demo; tuning {EXAMPLE.name} as job {job_id}.\n")
+    # A terminal that is closed, or a kill, ends the demo as Ctrl-C does.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     with VernierClient(address) as client:
         client.create_job(body)
         try:
             return progress.watch(client, job_id, console, poll=0.5)
         except KeyboardInterrupt:
-            console.print("\nCancelling the job …")
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            console.print("\nCancelling the job and stopping the service …")
             _cancel(client, job_id)
             raise typer.Exit(EXIT_INTERRUPTED) from None
 

@@ -24,6 +24,7 @@ class TrialView:
     stopped_early: bool
     started: float | None
     ended: float | None
+    error: str  # why it failed, or has no objective
 
     @classmethod
     def of(cls, trial: Trial) -> Self:
@@ -39,7 +40,14 @@ class TrialView:
             stopped_early=trial.get("isTrialStoppedEarly", False),
             started=seconds(trial.get("startTime")),
             ended=seconds(trial.get("endTime")),
+            error=trial.get("errorMessage", ""),
         )
+
+    @property
+    def reason(self) -> str:
+        """The error in one line: of a traceback the last, which names the exception."""
+        lines = self.error.strip().splitlines()
+        return lines[-1] if lines else ""
 
     @property
     def has_ended(self) -> bool:

@@ -21,9 +21,9 @@ SHOWN_TRIALS = 8
 _COLUMNS: Final[tuple[tuple[int, JustifyMethod], ...]] = (
     (5, "right"),
     (13, "left"),
-    (4, "left"),
+    (7, "left"),
     (9, "right"),
-    (16, "left"),
+    (14, "left"),
 )
 """Width of TRIAL, STATE, TIME, OBJECTIVE and CURVE, and the side they keep to."""
 _BAR_WIDTH = 40
@@ -102,6 +102,8 @@ def _lines(client: "VernierClient", job_id: str, console: Console, poll: float) 
         if view.ended:
             took = cells.duration(view.ended - (view.created or view.ended))
             say("end", Text(f"job {view.job_id} {view.state} after {took}"))
+            if view.error:
+                say("error", Text(view.error))
     return job
 
 
@@ -109,7 +111,8 @@ def _ended_line(job: JobView, trial: TrialView) -> Text:
     best = " (best so far)" if trial is job.best else ""
     step = "" if trial.step is None else f" at step {trial.step}"
     result = f"trial {trial.trial_id} {trial.label}  {cells.objective(trial.objective)}{step}{best}  "
-    return Text(result).append(parameters_text(job, trial))
+    line = Text(result).append(parameters_text(job, trial))
+    return line.append(f"  {trial.reason}") if trial.reason else line
 
 
 def _bar(job: JobView, now: float) -> RenderableType:
@@ -132,11 +135,11 @@ def _counts(job: JobView) -> Text:
 
 def _recent(job: JobView, now: float) -> Table:
     """The trials that run and those that ended last, newest first."""
-    table = Table.grid(padding=(0, 2))
+    table = Table.grid(padding=(0, 2), expand=True)
     # On a narrow terminal it is the hyperparameters that are cut: the rest is what is being watched.
     for width, justify in _COLUMNS:
-        table.add_column(justify=justify, no_wrap=True, min_width=width)
-    table.add_column(no_wrap=True, overflow="ellipsis")
+        table.add_column(justify=justify, no_wrap=True, min_width=width, width=width)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     newest = sorted(job.trials, key=lambda trial: (trial.has_ended, -(trial.ended or trial.started or now)))
     table.add_row(*(Text(name, "dim") for name in ("TRIAL", "STATE", "TIME", "OBJECTIVE", "CURVE", "")))
     for trial in newest[:SHOWN_TRIALS]:

@@ -15,10 +15,20 @@ def serve(
     data_dir: Annotated[Path | None, typer.Option(help="Folder for the database, logs and trials.")] = None,
 ) -> None:
     """Start the service on this machine; Ctrl-C stops it, and running trials go on."""
+    from pydantic import ValidationError
+
     from settings import Settings
 
     given = {"host": host, "port": port, "data_dir": data_dir}
-    run(Settings(**{name: value for name, value in given.items() if value is not None}))  # type: ignore[arg-type]
+    try:
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        for wrong in error.errors():
+            name = str(wrong["loc"][0])
+            flag = f"--{name.replace('_', '-')} or " if name in given else ""
+            typer.echo(f"ERROR: (vernier.serve) {flag}VERNIER_{name.upper()}: {wrong['msg']}", err=True)
+        raise typer.Exit(2) from None
+    run(settings)
 
 
 def run(settings: "Settings") -> None:
@@ -40,6 +50,7 @@ def run(settings: "Settings") -> None:
             try:
                 serve_http(embedded, listener)
             finally:
+                typer.echo("Stopping …")
                 told.unlink(missing_ok=True)
                 embedded.stop()
     except CannotServe as error:

@@ -8,6 +8,7 @@ from rich.text import Text
 from cli import cells
 from cli.job_view import STOPPED_EARLY, JobView, TrialView, local_time
 
+MAX_REASONS = 5  # trials below the table of which it is told why they failed or have no objective
 MAX_PARAMETER_COLUMNS = 8  # with more, they share one column
 
 STYLES = {
@@ -39,7 +40,7 @@ def best_text(job: JobView) -> Text:
     """The best trial so far, its objective and its hyperparameters."""
     best = job.best
     if best is None:
-        return Text(f"no trial has a final {job.metric_tag} yet", "dim")
+        return Text(f"no trial has a final {job.metric_tag}{'' if job.ended else ' yet'}", "dim")
     value = (cells.objective(best.objective), "bold green")
     where = f" at step {best.step}, trial {best.trial_id}   "
     return Text.assemble(value, f" {job.metric_tag}", where, parameters_text(job, best))
@@ -54,7 +55,8 @@ def trials_table(job: JobView) -> Table:
     table.add_column("STEP", justify="right", no_wrap=True)
     separate = len(job.parameters) <= MAX_PARAMETER_COLUMNS
     for name in job.parameters if separate else ("HYPERPARAMETERS",):
-        table.add_column(Text(name), no_wrap=True, overflow="ellipsis")
+        # On a narrow terminal these are folded: the columns before them stay whole.
+        table.add_column(Text(name), overflow="fold")
     for trial in job.trials:
         values: list[RenderableType] = [parameters_text(job, trial)]
         if separate:
@@ -89,4 +91,8 @@ def job_summary(job: JobView, now: float) -> RenderableType:
     lines.add_row("trials", f"{job.ended_trials} of {job.max_trials} ended")
     lines.add_row("goal", Text(f"{job.goal} {job.metric_tag}"))
     lines.add_row("best", best_text(job))
-    return Group(lines, "", trials_table(job)) if job.trials else lines
+    if not job.trials:
+        return lines
+    reasons = [Text(f"trial {trial.trial_id}: {trial.reason}", "dim") for trial in job.trials if trial.reason]
+    more = [Text(f"and {len(reasons) - MAX_REASONS} more", "dim")] if len(reasons) > MAX_REASONS else []
+    return Group(lines, "", trials_table(job), *reasons[:MAX_REASONS], *more)

@@ -25,6 +25,7 @@ class Trial(TypedDict, total=False):
     startTime: str
     endTime: str
     state: str
+    errorMessage: str
 
 
 class TrainingOutput(TypedDict, total=False):

@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from cli import cells
-from cli.progress import SHOWN_TRIALS, render, watch
+from cli.job_view import JobView
+from cli.progress import SHOWN_TRIALS, _ended_line, render, watch
 from client import VernierClient
 from tests.cli.jobs_for_show import curve, trial, tuning_job
 from tests.client.fake_service import FakeService
@@ -43,6 +44,21 @@ def test_the_picture_does_not_grow_with_the_trials() -> None:
     jobs = (tuning_job(*(trial(n % 58, "SUCCEEDED", 0.5) for n in range(count))) for count in (8, 500))
     heights = [len(picture(job)) for job in jobs]
     assert heights == [5 + SHOWN_TRIALS] * 2
+
+
+def test_eighty_columns_show_all_that_is_watched() -> None:
+    values = {"hidden-units": "104", "learning-rate": "0.00808662866637677", "batch-size": "32"}
+    running = trial(17, "SUCCEEDED", 0.973574, isTrialStoppedEarly=True, hyperparameters=values)
+    lines = picture(tuning_job(running), 80)
+    assert lines[-2].split() == ["TRIAL", "STATE", "TIME", "OBJECTIVE", "CURVE"]
+    assert lines[-1].split()[:3] == ["17", "STOPPED", "EARLY"]
+    assert "0.973574" in lines[-1]
+
+
+def test_plain_lines_say_why_a_trial_failed() -> None:
+    failed = trial(4, "FAILED", errorMessage="exited with 1.\nTraceback …\nValueError: the data is gone")
+    view = JobView.of(tuning_job(failed))  # type: ignore[arg-type]
+    assert _ended_line(view, view.trials[0]).plain.endswith("ValueError: the data is gone")
 
 
 def test_no_line_is_wider_than_the_terminal() -> None:

@@ -109,10 +109,21 @@ def test_references_to_rows_that_are_not_there_are_refused(database: Database) -
         session.add(Measurement(trial_pk=99, step=1, wall_time=1.0, source=0, value=1.0))
 
 
-def test_commits_reach_the_disk(database: Database) -> None:
-    with database.engine.connect() as connection:
-        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
-        assert connection.scalar(text("PRAGMA synchronous")) == 2, "FULL"
+def test_a_commit_reaches_the_disk_unless_it_need_not(database: Database) -> None:
+    """The same connection serves both kinds in turn: neither may leave its mark on the next."""
+    full, normal = 2, 1
+    for durable, level in ((True, full), (False, normal), (True, full)):
+        with database.write(durable=durable) as session:
+            assert session.scalar(text("PRAGMA journal_mode")) == "wal"
+            assert session.scalar(text("PRAGMA synchronous")) == level
+    with database.write() as session:
+        assert session.scalar(text("PRAGMA synchronous")) == full, "unasked"
+
+
+def test_a_write_that_need_not_reach_the_disk_is_one_all_the_same(database: Database) -> None:
+    with database.write(durable=False) as session:
+        add_job(session)
+    assert _count(database) == 1
 
 
 def test_what_was_written_is_there_for_the_next_process(database: Database, tmp_path: Path) -> None:
