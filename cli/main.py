@@ -8,7 +8,7 @@ from cli.serve import serve
 
 app = typer.Typer(
     name="vernier",
-    help="Training and hyperparameter tuning jobs, on your own machine or cluster.",
+    help="Training and hyperparameter tuning jobs, on your own machine.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # rich's boxes cut long flags off at 80 columns, and take time to load
