@@ -121,7 +121,6 @@ class Embedded:
         self._worker = _Worker(self._celery, settings.worker_threads)
         self._beat = EmbeddedService(
             self._celery,
-            max_interval=settings.sweep_seconds,
             thread=True,
             scheduler_cls="celery.beat:Scheduler",
         )

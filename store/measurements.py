@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -31,7 +31,7 @@ class Measured(Protocol):
 
 def add_measurements(session: Session, trial_pk: int, measured: Sequence[Measured]) -> None:
     """Store what is new; what is there already is left as it is."""
-    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     for start in range(0, len(measured), BATCH):
         rows = [
             {
@@ -44,12 +44,7 @@ def add_measurements(session: Session, trial_pk: int, measured: Sequence[Measure
             }
             for point in measured[start : start + BATCH]
         ]
-        if dialect == "postgresql":
-            session.execute(postgresql.insert(Measurement).values(rows).on_conflict_do_nothing())
-        elif dialect == "sqlite":
-            session.execute(sqlite.insert(Measurement).on_conflict_do_nothing(), rows)
-        else:
-            session.execute(insert(Measurement), rows)
+        session.execute(insert(Measurement).on_conflict_do_nothing(), rows)
 
 
 def value_of(row: Measurement) -> float:

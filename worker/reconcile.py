@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.orm import Session
 
-from api_schemas.jobs import Scheduling, TrainingInput
+from api_schemas.jobs import Scheduling
 from store.database import Database
 from store.jobs import Lease, LeaseLost, acquire_lease, hold_lease, release_lease, request_cancel, set_state
 from store.measurements import add_measurements, curves_of, last_value
@@ -106,7 +106,7 @@ class Reconciler:
         structlog.contextvars.bind_contextvars(project=view.ref.project, job=view.ref.job_id)
         match view.job.state:
             case State.QUEUED:
-                return self._leave_queue(lease)
+                return self._leave_queue(lease, view)
             case State.PREPARING:
                 return self._prepare(lease, view)
             case State.RUNNING | State.CANCELLING:
@@ -116,10 +116,10 @@ class Reconciler:
 
     # Before the first trial
 
-    def _leave_queue(self, lease: Lease) -> bool:
+    def _leave_queue(self, lease: Lease, view: View) -> bool:
         with self._database.write() as session:
             job = self._hold(session, lease)
-            if job.state == State.QUEUED and not self._past_max_wait(job):
+            if job.state == State.QUEUED and not self._past_max_wait(job, view):
                 set_state(job, State.PREPARING)
                 job.start_time = self._clock()
                 log.info("job leaves the queue")
@@ -130,7 +130,7 @@ class Reconciler:
         preparation = self._launcher.prepare(PackagesSpec(view.ref, uris))
         with self._database.write() as session:
             job = self._hold(session, lease)
-            if job.state != State.PREPARING or self._past_max_wait(job):
+            if job.state != State.PREPARING or self._past_max_wait(job, view):
                 return True
             match preparation.phase:
                 case PreparationPhase.READY:
@@ -145,9 +145,8 @@ class Reconciler:
                     job.next_check_at = self._clock() + self._pace.poll_seconds
         return False
 
-    def _past_max_wait(self, job: Job) -> bool:
-        scheduling = TrainingInput.model_validate(job.training_input).scheduling
-        limit = scheduling.max_wait_seconds if scheduling is not None else None
+    def _past_max_wait(self, job: Job, view: View) -> bool:
+        limit = (view.input.training_input.scheduling or Scheduling()).max_wait_seconds
         if limit is None or self._clock() < job.create_time + limit:
             return False
         reason = f"The job waited longer than its maxWaitTime of {limit:g} s and was cancelled."
