@@ -90,8 +90,8 @@ def _status(pid: int) -> str | None:
     """The process's state letter; None if there is no such process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return None
+    except (FileNotFoundError, ProcessLookupError):
+        return None  # The second: it was reaped between the opening and the reading.
 
 
 def _held(platform: LocalPlatform, source: str = HELD) -> AttemptRef:
