@@ -45,6 +45,10 @@ class Settings(BaseSettings):
     """The largest package that is fetched over http(s)."""
     max_body_bytes: int = Field(default=10 * 2**20, ge=1024)
     """The largest request body."""
+    object_store: Literal["own", "google"] = "own"
+    """What gs:// means: the service's own store in the data folder, or Google Cloud Storage."""
+    max_object_bytes: int = Field(default=16 * 2**30, ge=1024)
+    """The largest object that the service's own store takes."""
 
     sweep_seconds: float = Field(default=0.5, gt=0)
     """How often jobs that are due are looked for, should a message about one be lost."""

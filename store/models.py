@@ -2,11 +2,25 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Double, Enum, ForeignKey, Index, Text, UniqueConstraint, false
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Double,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+    false,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import String
 
 from store.states import AttemptState, State
+
+WIDE = BigInteger().with_variant(Integer, "sqlite")
+"""64 bits. SQLite has them in every INTEGER, and numbers rows by itself only where the key is one."""
 
 
 class Base(DeclarativeBase):
@@ -41,6 +55,11 @@ class Job(Base):
     version: Mapped[int] = mapped_column(default=1)
     """Counts changes that a client can make; the etag is derived from it."""
 
+    iam_policy: Mapped[dict[str, Any] | None]
+    """The Policy that a client set, in wire form without its etag; null until one does."""
+    iam_version: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Counts changes of the policy; its etag is derived from it."""
+
     hyperparameters: Mapped[dict[str, Any] | None]
     """The effective HyperparameterSpec in wire form, with what a resumed job inherits; null for training."""
 
@@ -55,7 +74,7 @@ class Job(Base):
     """When it entered RUNNING; the clock of maxRunningTime."""
     end_time: Mapped[float | None]
 
-    seed: Mapped[int]
+    seed: Mapped[int] = mapped_column(WIDE)
     """Of the search. The same seed and history give the same suggestions."""
     previous_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id"))
     """The job whose study this one continues."""
@@ -101,6 +120,8 @@ class Trial(Base):
     """Names of the scalars it wrote, kept when the wanted one was not among them."""
     cursor: Mapped[dict[str, Any] | None]
     """How far its metric files have been read."""
+    curve: Mapped[str | None] = mapped_column(Text, deferred=True)
+    """The wire's allMetrics as JSON text, written when it ends: an ended trial is never measured again."""
 
     attempts: Mapped[list["Attempt"]] = relationship(
         order_by="Attempt.number", back_populates="trial", lazy="raise"
@@ -130,6 +151,8 @@ class Attempt(Base):
     failure_class: Mapped[str | None] = mapped_column(String(16))
     evidence: Mapped[dict[str, Any] | None]
     """What the failure was classified by: last lines, traceback."""
+    log_cursor: Mapped[dict[str, Any] | None]
+    """How far what it printed has been kept as log entries."""
     start_time: Mapped[float]
     end_time: Mapped[float | None]
 
@@ -152,6 +175,32 @@ class Measurement(Base):
     """NaN, Infinity or -Infinity: kept as such, since SQLite would turn NaN into null."""
 
 
+class LogEntry(Base):
+    """One entry of a job's log: of the service about the job, or of one of its replicas.
+
+    Within a job, entries are written by one worker at a time and `time_ns` never goes back, so (time_ns, id)
+    is the order of writing, and what was not there when a reader passed can only come after.
+    """
+
+    __tablename__ = "log_entries"
+    __table_args__ = (
+        Index("log_entries_of_job", "job_pk", "time_ns", "id"),
+        Index("log_entries_of_project", "project", "time_ns", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(WIDE, primary_key=True)
+    project: Mapped[str] = mapped_column(String(100))
+    job_pk: Mapped[int] = mapped_column(ForeignKey("jobs.id"))
+    time_ns: Mapped[int] = mapped_column(BigInteger)
+    """Nanoseconds since the epoch, at which it was taken in."""
+    task_name: Mapped[str] = mapped_column(String(64))
+    """`service`, or the replica: `master-replica-0`."""
+    trial: Mapped[int | None]
+    """Its trial's number; null in plain training jobs and for the service's own entries."""
+    severity: Mapped[str] = mapped_column(String(16))
+    message: Mapped[str] = mapped_column(Text)
+
+
 class Decision(Base):
     """One decision of the search: what was known, who decided, what came out, how long it took."""
 
@@ -164,7 +213,7 @@ class Decision(Base):
     """SUGGEST or STOP."""
     algorithm: Mapped[str] = mapped_column(String(64))
     version: Mapped[str] = mapped_column(String(32))
-    seed: Mapped[int]
+    seed: Mapped[int] = mapped_column(WIDE)
     known: Mapped[dict[str, Any]]
     """{"finished": how many ended trials, in order of their end; "pending": numbers of the running ones}."""
     outcome: Mapped[dict[str, Any]]
