@@ -6,13 +6,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test check lock clean
+.PHONY: setup demo test check postgresql lock clean
 
 setup: $(VENV)/.runtime
 demo: $(VENV)/.runtime
 	$(BIN)/vernier demo
 
-test: $(VENV)/.dev check
+test: $(VENV)/.dev check postgresql
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.dev
@@ -20,6 +20,15 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+# The tests start servers of their own; Debian's package has the programs, in a folder outside PATH.
+POSTGRES = ls "$$(command -v postgres)" /usr/lib/postgresql/*/bin/postgres 2>/dev/null | grep -q .
+postgresql:
+	@$(POSTGRES) || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo 'Installing PostgreSQL for the tests …'; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql; \
+	fi
+	@$(POSTGRES) || { echo 'The tests need a PostgreSQL server: install one, as with apt-get install postgresql.' >&2; exit 1; }
 
 $(VENV)/.runtime: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vernier needs Python 3.11 or newer; say which with: make PYTHON=python3.11 ...")'

@@ -1,6 +1,10 @@
 """Enums of the wire. Each member's number is its proto number; 0 is the default and left out of answers."""
 
 from enum import IntEnum
+from typing import Any
+
+from pydantic import GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
 
 
 class WireEnum(IntEnum):
@@ -24,6 +28,13 @@ class WireEnum(IntEnum):
                 if member.value == value:
                     return member
         raise ValueError(f"must be one of {', '.join(cls.__members__)}")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        names: JsonSchemaValue = {"type": "string", "enum": list(cls.__members__)}
+        if handler.mode == "serialization":
+            return names
+        return {"anyOf": [names, {"type": "integer", "enum": [member.value for member in cls]}]}
 
 
 class ScaleTier(WireEnum):
@@ -76,3 +87,23 @@ class ScaleType(WireEnum):
     UNIT_LINEAR_SCALE = 1
     UNIT_LOG_SCALE = 2
     UNIT_REVERSE_LOG_SCALE = 3
+
+
+class AuditLogType(WireEnum):
+    LOG_TYPE_UNSPECIFIED = 0
+    ADMIN_READ = 1
+    DATA_WRITE = 2
+    DATA_READ = 3
+
+
+class JobState(WireEnum):
+    """Of jobs and of trials; only ever written, so its numbers are nobody's."""
+
+    STATE_UNSPECIFIED = 0
+    QUEUED = 1
+    PREPARING = 2
+    RUNNING = 3
+    SUCCEEDED = 4
+    FAILED = 5
+    CANCELLING = 6
+    CANCELLED = 7

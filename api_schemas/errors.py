@@ -2,7 +2,8 @@
 
 ApiError
 ├── InvalidArgument      400   a field is wrong; each violation names it
-│   └── PayloadTooLarge  413
+│   ├── PayloadTooLarge  413
+│   └── UnsupportedMediaType 415
 ├── FailedPrecondition   400   well-formed, but the state of things does not allow it
 ├── Unauthenticated      401
 ├── PermissionDenied     403
@@ -68,6 +69,13 @@ class InvalidArgument(ApiError):
 
 class PayloadTooLarge(InvalidArgument):
     http_status = 413
+
+    def __init__(self, message: str) -> None:
+        super().__init__([], message)
+
+
+class UnsupportedMediaType(InvalidArgument):
+    http_status = 415
 
     def __init__(self, message: str) -> None:
         super().__init__([], message)

@@ -1,4 +1,4 @@
-"""What a job gives back (docs/contract.md 2.7, 2.8): the shape of `trainingOutput`.
+"""What a job gives back (docs/contract.md 2.1, 2.7, 2.8): the shape of the answers of projects.jobs.
 
 The service writes answers straight from its rows, which is quicker for thousands of measurements; a test
 holds them against these messages.
@@ -8,7 +8,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api_schemas.scalars import Boolean, Double, Int64, Message, Text
+from api_schemas.enums import JobState
+from api_schemas.jobs import Job
+from api_schemas.scalars import WRITES_NAME, Boolean, Bytes, Double, Int64, Message, Text, Timestamp, reads
+
+State = Annotated[JobState, reads(JobState), WRITES_NAME]
 
 
 class BuiltInAlgorithmOutput(Message):
@@ -35,9 +39,9 @@ class HyperparameterOutput(Message):
     final_metric: HyperparameterMetric | None = None
     all_metrics: list[HyperparameterMetric] = Field(default_factory=list)
     is_trial_stopped_early: Boolean | None = None
-    start_time: Text | None = None
-    end_time: Text | None = None
-    state: Text | None = None
+    start_time: Timestamp | None = None
+    end_time: Timestamp | None = None
+    state: State | None = None
     built_in_algorithm_output: BuiltInAlgorithmOutput | None = None
     web_access_uris: dict[str, Text] = Field(default_factory=dict)
     error_message: Annotated[
@@ -56,3 +60,33 @@ class TrainingOutput(Message):
     built_in_algorithm_output: BuiltInAlgorithmOutput | None = None
     hyperparameter_metric_tag: Text | None = None
     web_access_uris: dict[str, Text] = Field(default_factory=dict)
+
+
+class JobAnswer(Job):
+    """A job as the service sends it."""
+
+    state: State | None = None
+    create_time: Timestamp | None = None
+    start_time: Timestamp | None = None
+    end_time: Timestamp | None = None
+    error_message: Text | None = None
+    etag: Bytes | None = None
+    job_position: Int64 | None = None
+    training_output: TrainingOutput | None = None
+    prediction_input: Annotated[None, Field(exclude=True)] = None
+    prediction_output: Annotated[None, Field(exclude=True)] = None
+
+
+class ListJobsResponse(Message):
+    """A page of jobs, and how to ask for the next one."""
+
+    jobs: list[JobAnswer] = Field(default_factory=list)
+    next_page_token: Text | None = None
+
+
+class CancelJobRequest(Message):
+    """Has no fields."""
+
+
+class Empty(Message):
+    """Has no fields."""

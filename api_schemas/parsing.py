@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from types import NoneType
-from typing import Any, NoReturn, get_args, get_origin
+from typing import Any, NoReturn, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -16,7 +16,7 @@ from api_schemas.errors import FieldViolation, InvalidArgument
 from api_schemas.jobs import OUTPUT_ONLY, Job
 from api_schemas.names import shortened
 from api_schemas.rules import job_violations
-from api_schemas.scalars import Message
+from api_schemas.scalars import Message, decoded
 
 MAX_DEPTH = 64
 TOO_DEEP = f"It is nested deeper than {MAX_DEPTH} levels."
@@ -25,6 +25,8 @@ MAX_ENTRIES = 1000
 TOLD_AT_MOST = 100
 """Violations in one answer."""
 
+M = TypeVar("M", bound=Message)
+
 
 def parse_job(body: bytes) -> Job:
     """Read the body of projects.jobs.create.
@@ -32,47 +34,80 @@ def parse_job(body: bytes) -> Job:
     Raises:
         InvalidArgument: it is no job; each violation names a field, by its path in the body.
     """
-    job = _read(body)
-    violations = list(_first(job_violations(job)))
-    if violations:
-        raise InvalidArgument(violations)
+    # What only the service writes may be anything: clients send back what they got.
+    raw = {key: value for key, value in load_object(body).items() if key not in _IGNORED}
+    job = read_message(raw, Job, "job")
+    refuse(job_violations(job))
     return job
 
 
-def load_object(body: bytes) -> dict[str, Any]:
+def parse_patch(body: bytes) -> tuple[Job, bytes | None]:
+    """Read the body of projects.jobs.patch: the job, of which nothing needs to be given, and its etag.
+
+    Raises:
+        InvalidArgument: a field has no such name, or not its type. The rules beyond are not looked at.
+    """
+    raw = load_object(body)
+    job = read_message({key: value for key, value in raw.items() if key not in _IGNORED}, Job, "job")
+    etag = raw.get("etag")
+    try:
+        return job, None if etag is None else decoded(etag) or None
+    except ValueError as problem:
+        raise _payload_error([_invalid("job.etag", etag, str(problem))]) from problem
+
+
+def refuse(violations: Iterator[FieldViolation]) -> None:
+    """Raise `InvalidArgument` with the first of these, if there are any."""
+    told = list(_first(violations))
+    if told:
+        raise InvalidArgument(told)
+
+
+def load_object(body: bytes, path: str = "job") -> dict[str, Any]:
     """Read bytes as one JSON object.
+
+    Args:
+        path: what the object is called in errors.
 
     Raises:
         InvalidArgument: they are not UTF-8, not JSON, nested too deep, or something else than an object.
     """
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        value = json.loads(
+            body.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_without_duplicates
+        )
         if b"\\u" in body:
             # Half of a surrogate pair is a string that can't be stored or sent.
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except ValueError as error:
-        raise _bad_payload(shortened(str(error), 200)) from error
+        raise _bad_payload(path, shortened(str(error), 200)) from error
     except RecursionError as error:
-        raise _bad_payload(TOO_DEEP) from error
+        raise _bad_payload(path, TOO_DEEP) from error
     if not isinstance(value, dict):
-        raise _bad_payload("The body must be a JSON object.")
+        raise _bad_payload(path, "The body must be a JSON object.")
     if _is_deeper(value, MAX_DEPTH):
-        raise _bad_payload(TOO_DEEP)
+        raise _bad_payload(path, TOO_DEEP)
     return value
 
 
-def _read(body: bytes) -> Job:
+def read_message(raw: dict[str, Any], model: type[M], path: str) -> M:
+    """The message that a JSON object is.
+
+    Args:
+        path: what the object is called in errors; "" if it is the whole request.
+
+    Raises:
+        InvalidArgument: a field has no such name, or not its type.
+    """
     reader = _Reader()
-    # What only the service writes may be anything: clients send back what they got.
-    raw = {key: value for key, value in load_object(body).items() if key not in _IGNORED}
-    fields = reader.message(raw, Job, "job")
+    fields = reader.message(raw, model, path)
     for noted in (reader.unknown, reader.invalid):
         if noted:
             raise _payload_error(list(_first(iter(noted))))
     try:
-        return Job.model_validate(fields)
+        return model.model_validate(fields)
     except ValidationError as error:
-        raise _payload_error(list(_first(_type_violations(error)))) from None
+        raise _payload_error(list(_first(_type_violations(error, path)))) from None
 
 
 class _Reader:
@@ -97,9 +132,9 @@ class _Reader:
             elif item is None:
                 continue  # proto3 JSON: null is absent.
             elif field[0] in read:
-                self._wrong(f"{path}.{field[0]}", item, "is given twice, in two spellings")
+                self._wrong(_below(path, field[0]), item, "is given twice, in two spellings")
             else:
-                read[field[0]] = self._field(item, *field[1:], f"{path}.{field[0]}")
+                read[field[0]] = self._field(item, *field[1:], _below(path, field[0]))
         return read
 
     def _field(self, value: Any, kind: str, model: type[Message] | None, path: str) -> Any:
@@ -123,8 +158,10 @@ class _Reader:
 
     def _not_found(self, path: str, name: str) -> None:
         if len(self.unknown) <= TOLD_AT_MOST:
-            said = f"Unknown name \"{shortened(name)}\" at '{path}': Cannot find field."
-            self.unknown.append(FieldViolation(path, f"Invalid JSON payload received. {said}"))
+            where = f" at '{path}'" if path else ""
+            said = f'Unknown name "{shortened(name)}"{where}: Cannot find field.'
+            at = path or shortened(name)
+            self.unknown.append(FieldViolation(at, f"Invalid JSON payload received. {said}"))
 
     def _wrong(self, path: str, value: Any, why: str) -> None:
         if len(self.invalid) <= TOLD_AT_MOST:
@@ -158,11 +195,15 @@ def _message_in(candidates: tuple[Any, ...]) -> type[Message] | None:
     return None
 
 
-def _type_violations(error: ValidationError) -> Iterator[FieldViolation]:
+def _below(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _type_violations(error: ValidationError, root: str) -> Iterator[FieldViolation]:
     for found in error.errors(include_url=False, include_context=True):
-        path = "job"
+        path = root
         for part in found["loc"]:
-            path += f"[{part}]" if isinstance(part, int) else f".{shortened(part)}"
+            path = f"{path}[{part}]" if isinstance(part, int) else _below(path, shortened(part))
         cause = found.get("ctx", {}).get("error")
         yield _invalid(path, found["input"], str(cause) if cause is not None else found["msg"])
 
@@ -181,9 +222,9 @@ def _payload_error(violations: list[FieldViolation]) -> InvalidArgument:
     return InvalidArgument(violations, "\n".join(violation.description for violation in violations))
 
 
-def _bad_payload(why: str) -> InvalidArgument:
+def _bad_payload(path: str, why: str) -> InvalidArgument:
     message = f"Invalid JSON payload received. {why}"
-    return InvalidArgument([FieldViolation("job", message)], message)
+    return InvalidArgument([FieldViolation(path, message)], message)
 
 
 def _first(violations: Iterator[FieldViolation]) -> Iterator[FieldViolation]:
@@ -201,6 +242,16 @@ def _is_deeper(outermost: dict[str, Any], levels: int) -> bool:
         items = (item for outer in level for item in (outer.values() if isinstance(outer, dict) else outer))
         level = [item for item in items if isinstance(item, list | dict)]
     return bool(level)
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        # Which of them holds is for each reader to choose: two that choose differently read two messages.
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise ValueError(f'Duplicate name "{shortened(twice)}" in an object.')
+    return found
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -8,7 +8,7 @@ neither: `region`, and a `runtimeVersion` for package jobs.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from api_schemas.enums import AcceleratorType, ScaleTier
 from api_schemas.errors import FieldViolation
@@ -32,18 +32,23 @@ def job_violations(job: Job) -> Iterator[FieldViolation]:
     problem = job_id_problem(job.job_id or "") if job.job_id else "A job needs a jobId."
     if problem is not None:
         yield FieldViolation("job_id", problem)
-    if len(job.labels) > MAX_LABELS:
-        yield FieldViolation("labels", f"At most {MAX_LABELS} labels; these are {len(job.labels)}.")
-    for key, value in list(job.labels.items())[: MAX_LABELS + 1]:
-        wrong = label_problem(key, value)
-        if wrong is not None:
-            yield FieldViolation("labels", wrong)
+    yield from label_violations(job.labels)
     if job.prediction_input is not None:
         yield FieldViolation("prediction_input", "Batch prediction is not served; give a training_input.")
     elif job.training_input is None:
         yield FieldViolation("training_input", "A job needs a trainingInput.")
     else:
         yield from training_violations(job.training_input)
+
+
+def label_violations(labels: Mapping[str, str]) -> Iterator[FieldViolation]:
+    """Everything that is wrong with a job's labels."""
+    if len(labels) > MAX_LABELS:
+        yield FieldViolation("labels", f"At most {MAX_LABELS} labels; these are {len(labels)}.")
+    for key, value in list(labels.items())[: MAX_LABELS + 1]:
+        wrong = label_problem(key, value)
+        if wrong is not None:
+            yield FieldViolation("labels", wrong)
 
 
 def training_violations(given: TrainingInput) -> Iterator[FieldViolation]:

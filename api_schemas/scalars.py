@@ -1,11 +1,14 @@
 """Scalars of proto3 JSON (docs/contract.md 1.7): what is accepted for each, and how it is written."""
 
+import base64
 import math
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, GetJsonSchemaHandler, PlainSerializer
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
 
 from api_schemas.enums import WireEnum
 
@@ -70,6 +73,27 @@ def _text(value: object) -> str:
     return value
 
 
+def decoded(value: object) -> bytes:
+    """The bytes that base64 stands for, in either of its alphabets, padded or not.
+
+    Raises:
+        ValueError: it is no base64.
+    """
+    if isinstance(value, bytes):
+        return value
+    try:
+        if not isinstance(value, str):
+            raise ValueError("not a string")
+        standard = value.replace("-", "+").replace("_", "/").rstrip("=")
+        return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
+    except ValueError as error:
+        raise ValueError("must be bytes, in base64") from error
+
+
+def _encoded(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
 def _boolean(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError("must be true or false")
@@ -96,25 +120,56 @@ def _write_double(value: float) -> Any:
     return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
 
 
-Int32 = Annotated[int, BeforeValidator(lambda value: _integer(value, INT32))]
-Int64 = Annotated[int, BeforeValidator(lambda value: _integer(value, INT64)), PlainSerializer(str)]
-Double = Annotated[float, BeforeValidator(_double), PlainSerializer(_write_double)]
+@dataclass(frozen=True, eq=False)
+class Described:
+    """The JSON Schema of a scalar: as it is written, and as it may be sent where more is taken."""
+
+    written: JsonSchemaValue
+    taken: JsonSchemaValue | None = None
+
+    def __get_pydantic_json_schema__(self, _: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return dict(self.written if handler.mode == "serialization" else self.taken or self.written)
+
+
+def _whole(limit: int) -> JsonSchemaValue:
+    return {"type": "integer", "minimum": -limit, "maximum": limit - 1}
+
+
+_DECIMAL: JsonSchemaValue = {"type": "string", "pattern": "^-?[0-9]{1,20}$"}
+_DOUBLE: JsonSchemaValue = {"type": "number", "format": "double"}
+_NO_NUMBER: JsonSchemaValue = {"type": "string", "enum": ["NaN", "Infinity", "-Infinity"]}
+_NUMERIC: JsonSchemaValue = {"type": "string", "pattern": f"^{NUMBER.pattern}$"}
+INT32_SCHEMA = Described({"type": "integer", "format": "int32"}, {"anyOf": [_whole(INT32), _DECIMAL]})
+INT64_SCHEMA = Described({"type": "string", "format": "int64"}, {"anyOf": [_whole(INT64), _DECIMAL]})
+DOUBLE_SCHEMA = Described({"anyOf": [_DOUBLE, _NO_NUMBER]}, {"anyOf": [_DOUBLE, _NO_NUMBER, _NUMERIC]})
+BYTES_SCHEMA = Described({"type": "string", "format": "byte"})
+DURATION_SCHEMA = Described(
+    {"type": "string", "format": "google-duration"}, {"type": "string", "pattern": f"^{DURATION.pattern}$"}
+)
+
+Int32 = Annotated[int, BeforeValidator(lambda value: _integer(value, INT32)), INT32_SCHEMA]
+Int64 = Annotated[
+    int, BeforeValidator(lambda value: _integer(value, INT64)), PlainSerializer(str), INT64_SCHEMA
+]
+Double = Annotated[float, BeforeValidator(_double), PlainSerializer(_write_double), DOUBLE_SCHEMA]
 Text = Annotated[str, BeforeValidator(_text)]
 Texts = Annotated[list[Text], FailFast()]
 Doubles = Annotated[list[Double], FailFast()]
 """A list tells its first bad item only: a body has room for millions, each an error many times its size."""
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
-Duration = Annotated[float, BeforeValidator(_duration), PlainSerializer(_write_duration)]
+Bytes = Annotated[bytes, BeforeValidator(decoded), PlainSerializer(_encoded), BYTES_SCHEMA]
+Duration = Annotated[float, BeforeValidator(_duration), PlainSerializer(_write_duration), DURATION_SCHEMA]
 """Seconds; written as proto's JSON has it."""
+FieldMask = Annotated[Text, Described({"type": "string", "format": "google-fieldmask"})]
+"""Paths, parted by commas."""
+Timestamp = Annotated[Text, Described({"type": "string", "format": "google-datetime"})]
+"""Only ever written, as RFC 3339 in UTC."""
 
 _Enum = TypeVar("_Enum", bound=WireEnum)
 
 
-def _write_enum(value: WireEnum) -> str:
-    return value.name
-
-
-WRITES_NAME = PlainSerializer(_write_enum)
+# No return type here: it would stand in the schema of what is written, where the enum's names belong.
+WRITES_NAME = PlainSerializer(lambda value: value.name)
 
 
 def reads(enum: type[WireEnum]) -> BeforeValidator:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.errors import EXIT_REFUSED_BY_SERVICE, UsageError, reported
-from cli.submit_training import EXIT_INTERRUPTED
+from cli.errors import EXIT_INTERRUPTED, EXIT_REFUSED_BY_SERVICE, UsageError, reported
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -25,6 +25,7 @@ from service.config import DoorConfig
 from settings import Settings
 from store.database import Database
 from store.jobs import job_key, release_all_leases
+from worker import google_storage
 from worker.launchers.local import LocalLauncher
 from worker.launchers.protocol import JobRef
 from worker.reconcile import Pace, Reconciler
@@ -95,6 +96,11 @@ class Embedded:
     """Everything of the service but its HTTP socket: database, launcher, worker and beat, in threads."""
 
     def __init__(self, settings: Settings) -> None:
+        if settings.object_store == "google" and not google_storage.is_installed():
+            raise CannotServe(
+                "VERNIER_OBJECT_STORE=google needs the package google-cloud-storage: "
+                f"{google_storage.INSTALL_HINT}."
+            )
         self.database = Database(settings.effective_database_url)
         self.database.upgrade()
         with self.database.write() as session:
@@ -108,6 +114,7 @@ class Embedded:
             slots=settings.slots,
             max_package_bytes=settings.max_package_bytes,
             ended=self._trial_ended,
+            objects_dir=settings.objects_dir,
         )
         pace = Pace(
             poll_seconds=settings.poll_seconds,
@@ -131,6 +138,8 @@ class Embedded:
                 allowed_hosts=LOOPBACK_NAMES | {settings.host},
                 local_paths=settings.local_paths,
                 runs_containers=False,
+                objects_dir=settings.objects_dir,
+                max_object_bytes=settings.max_object_bytes,
             ),
             self.notify,
         )

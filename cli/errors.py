@@ -12,6 +12,7 @@ import typer
 
 EXIT_REFUSED_BY_SERVICE = 1
 EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 class UsageError(Exception):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import submit_training
-from cli.errors import reported
+from cli import stream_logs, submit_training
+from cli.errors import UsageError, reported
 from cli.options import DEFAULT_ADDRESS, DEFAULT_PROJECT, Address, OutputFormat, Project
 from cli.output import Format, chosen, columns, console_on, print_document
 
@@ -23,6 +23,7 @@ submit.command(
 )(submit_training.training)
 submit.callback()(lambda: None)  # keeps `submit` a group of one command
 app.add_typer(submit, name="submit")
+app.command("stream-logs")(stream_logs.stream_logs)
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.", show_default=False)]
 
@@ -119,6 +120,42 @@ def cancel(
 
         with VernierClient(api, project) as client:
             client.cancel_job(job_id)
+
+
+@app.command()
+def update(
+    context: typer.Context,
+    job_id: JobId,
+    update_labels: Annotated[
+        str | None,
+        typer.Option(metavar="K=V,...", help="Labels to set, new or not.", show_default=False),
+    ] = None,
+    remove_labels: Annotated[
+        str | None,
+        typer.Option(metavar="K,...", help="Labels to take away.", show_default=False),
+    ] = None,
+    clear_labels: Annotated[
+        bool, typer.Option("--clear-labels", help="Take all labels away, before --update-labels.")
+    ] = False,
+    project: Project = DEFAULT_PROJECT,
+    api: Address = DEFAULT_ADDRESS,
+) -> None:
+    """Change the labels of a job, whatever its state."""
+    with reported(context):
+        from cli.submit import parse_labels
+
+        if clear_labels and remove_labels is not None:
+            raise UsageError("--clear-labels takes all labels away; leave --remove-labels out")
+        if not clear_labels and not update_labels and not remove_labels:
+            raise UsageError("give one of --update-labels, --remove-labels and --clear-labels")
+        updated = parse_labels(update_labels, "--update-labels") if update_labels else {}
+        removed = [key.strip() for key in (remove_labels or "").split(",")]
+
+        from client import VernierClient
+
+        with VernierClient(api, project) as client:
+            client.update_labels(job_id, updated, remove=removed, clear=clear_labels)
+    print(f"Updated job [{job_id}].", file=sys.stderr)
 
 
 def _row(job: "Job") -> tuple[str, str, str]:

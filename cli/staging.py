@@ -1,6 +1,7 @@
 """Puts packages where the service finds them: `<staging>/<job>/<sha256>/<file>`, as gcloud lays them out.
 
-The copy is what every trial installs, so a file that is rebuilt while the job runs changes nothing.
+The copy is what every trial installs, so a file that is rebuilt while the job runs changes nothing. It is a
+file in a folder of this machine, or an object of the service's own store.
 """
 
 import hashlib
@@ -8,10 +9,13 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from api_schemas import locations
 from cli.errors import UsageError
+from store.objects.errors import ObjectStoreError
+from store.objects.names import Place, is_gs
 
 
 def is_local(location: str) -> bool:
@@ -41,35 +45,46 @@ def absolute(location: str) -> str:
     return location if is_url else str(local_path(location))
 
 
-def staging_root(bucket: str | None) -> Path:
-    """The folder that packages are staged in: `--staging-bucket`, else one in the user's data folder.
+def staging_place(bucket: str | None, job_dir: str | None, job_id: str) -> Path | Place:
+    """Where a job's packages are staged, by gcloud's rules as far as there is a bucket.
+
+    That is `<bucket>/<job>` with `--staging-bucket`, else `<job-dir>/packages` if that is gs://, else
+    `<job>` in a folder of the user's own.
 
     Raises:
-        UsageError: the bucket is not a local folder.
+        UsageError: the bucket is neither a local folder nor gs://, or the job id can't name a folder.
     """
-    if bucket is None:
-        data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-        return Path(data).expanduser() / "vernier" / "staging"
-    if not is_local(bucket):
-        raise UsageError(
-            f"--staging-bucket: {bucket} needs the object store, which is not served yet; "
-            "give a folder of this machine"
-        )
-    return local_path(bucket)
+    if not re.fullmatch(r"[A-Za-z]\w*", job_id, re.ASCII):  # it names a folder here, so it is checked here
+        raise UsageError(f"{job_id!r} is no job id: it is a letter, then letters, digits and underscores")
+    if bucket is not None:
+        if is_gs(bucket):
+            return _place("--staging-bucket", bucket) / job_id
+        if not is_local(bucket):
+            raise UsageError(f"--staging-bucket: {bucket} is neither gs:// nor a folder of this machine")
+        return local_path(bucket) / job_id
+    if job_dir is not None and is_gs(job_dir):
+        return _place("--job-dir", job_dir) / "packages"
+    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(data).expanduser() / "vernier" / "staging" / job_id
 
 
-def stage(archive: Path, root: Path, job_id: str) -> str:
-    """Copies the archive below `root` and gives the copy's path. The same content is copied once.
+def stage(archive: Path, where: Path | Place, send: Callable[[Path, Place], None]) -> str:
+    """Copies the archive to `<where>/<sha256>/<file>` and gives the copy's path or URI.
+
+    Args:
+        send: brings a file to its place in the object store.
 
     Raises:
         UsageError: the archive cannot be read, or the copy cannot be written.
     """
-    if not re.fullmatch(r"[A-Za-z]\w*", job_id, re.ASCII):  # it names a folder here, so it is checked here
-        raise UsageError(f"{job_id!r} is no job id: it is a letter, then letters, digits and underscores")
     try:
         with archive.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        staged = root / job_id / digest / archive.name
+        if isinstance(where, Place):
+            place = where / digest / archive.name
+            send(archive, place)
+            return str(place)
+        staged = where / digest / archive.name
         if not staged.exists():
             staged.parent.mkdir(parents=True, exist_ok=True)
             # Under its own name only when whole: a copy that was cut off must not look staged.
@@ -82,3 +97,10 @@ def stage(archive: Path, root: Path, job_id: str) -> str:
         where = problem.filename or archive
         raise UsageError(f"cannot stage {archive.name}: {where}: {problem.strerror}") from problem
     return str(staged)
+
+
+def _place(flag: str, uri: str) -> Place:
+    try:
+        return Place.parse(uri)
+    except ObjectStoreError as problem:
+        raise UsageError(f"{flag}: {uri} {problem}") from problem

@@ -105,7 +105,7 @@ def parse_scale_tier(text: str) -> str:
     return name.upper().replace("-", "_")
 
 
-def parse_labels(text: str) -> dict[str, str]:
+def parse_labels(text: str, flag: str = "--labels") -> dict[str, str]:
     """The labels in `K=V,K=V`; a value may be empty.
 
     Raises:
@@ -115,9 +115,9 @@ def parse_labels(text: str) -> dict[str, str]:
     for part in filter(None, text.split(",")):
         key, equals, value = part.partition("=")
         if not key or not equals:
-            raise UsageError(f"--labels: {part!r} is no KEY=VALUE")
+            raise UsageError(f"{flag}: {part!r} is no KEY=VALUE")
         if key in labels:
-            raise UsageError(f"--labels: {key!r} is there twice")
+            raise UsageError(f"{flag}: {key!r} is there twice")
         labels[key] = value
     return labels
 

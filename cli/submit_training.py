@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from cli.errors import EXIT_REFUSED_BY_SERVICE, UsageError, reported
+from cli.errors import EXIT_INTERRUPTED, EXIT_REFUSED_BY_SERVICE, UsageError, reported
 from cli.options import DEFAULT_ADDRESS, DEFAULT_PROJECT, Address, OutputFormat, Project
 from cli.output import Format, chosen, console_on, print_document
+from cli.stream_logs import print_log
 from cli.submit import SCALE_TIERS, ReplicaFlags, SubmitFlags, build_job
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from client import Job, VernierClient
 
-EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 _USER_ARGS = "vernier.user_args"
 _BRIEF = ("jobId", "state", "startTime", "endTime")
 
@@ -57,7 +59,9 @@ def training(
     packages: Annotated[
         str | None, _flag("Archives that pip can install, with commas between.", metavar="A,B")
     ] = None,
-    staging_bucket: Annotated[str | None, _flag("The folder to copy packages to.", metavar="DIR")] = None,
+    staging_bucket: Annotated[
+        str | None, _flag("The folder, or gs://BUCKET, to copy packages to.", metavar="DIR")
+    ] = None,
     job_dir: Annotated[
         str | None, _flag("Where the job writes, given to it as --job-dir.", metavar="DIR")
     ] = None,
@@ -96,7 +100,9 @@ def training(
         bool, _flag("Show the job until it ends; exit with 0 only if it succeeds.", "--watch")
     ] = False,
     asynchronous: Annotated[bool, _flag("Return at once, which is the default.", "--async")] = False,
-    stream_logs: Annotated[bool, _flag("Not served yet; see --watch.", "--stream-logs")] = False,
+    stream_logs: Annotated[
+        bool, _flag("Print the job's log until it ends; exit with 0 only if it succeeds.", "--stream-logs")
+    ] = False,
     project: Project = DEFAULT_PROJECT,
     api: Address = DEFAULT_ADDRESS,
     form: OutputFormat = None,
@@ -106,10 +112,8 @@ def training(
     What follows -- goes to the trainer as it is.
     """
     with reported(context):
-        if stream_logs:
-            raise UsageError("--stream-logs is not served yet; --watch shows the job until it ends")
-        if watch and asynchronous:
-            raise UsageError("--watch and --async exclude each other")
+        if watch + stream_logs + asynchronous > 1:
+            raise UsageError("--watch, --stream-logs and --async exclude each other")
 
         from cli.config_file import read_config
         from cli.staging import absolute
@@ -156,13 +160,14 @@ def training(
         job = build_job(flags, {} if config is None else read_config(config), user_args)
         if flags.package_path or flags.packages:
             job["trainingInput"].pop("package_uris", None)
-            job["trainingInput"]["packageUris"] = staged_packages(flags, staging_bucket)
+            job["trainingInput"]["packageUris"] = staged_packages(flags, staging_bucket, api)
 
         with VernierClient(api, project) as client:
             created = client.create_job(job)
             print(f"Job [{job_id}] submitted successfully.", file=sys.stderr)
-            if watch:
-                _watch(client, job_id, chosen(form), _target(context))
+            if watch or stream_logs:
+                follow = _watched if watch else _streamed
+                _follow(client, job_id, follow, chosen(form), _target(context))
                 return
         print(
             "Your job is still active. You may view the status of your job with the command\n\n"
@@ -172,34 +177,51 @@ def training(
         _print_brief(created, chosen(form))
 
 
-def staged_packages(flags: SubmitFlags, staging_bucket: str | None) -> list[str]:
+def staged_packages(flags: SubmitFlags, staging_bucket: str | None, api: str) -> list[str]:
     """Builds what `--package-path` names, stages it with the local `--packages`, and gives all their URIs.
 
     Raises:
         UsageError: a package cannot be built, read or staged.
+        ClientError: the service's object store does not take one.
     """
     import tempfile
+    from functools import partial
 
+    from cli.object_upload import upload
     from cli.packaging import build_package
-    from cli.staging import is_local, local_path, stage, staging_root
+    from cli.staging import is_local, local_path, stage, staging_place
 
     with tempfile.TemporaryDirectory(prefix="vernier-package-") as scratch:
         sources: list[str | Path] = []
         if flags.package_path:
             sources.append(build_package(local_path(flags.package_path), Path(scratch)))
         sources += [local_path(package) if is_local(package) else package for package in flags.packages]
-        return [
-            stage(source, staging_root(staging_bucket), flags.job_id) if isinstance(source, Path) else source
-            for source in sources
-        ]
+        where = staging_place(staging_bucket, flags.job_dir, flags.job_id)
+        send = partial(upload, api)
+        return [stage(source, where, send) if isinstance(source, Path) else source for source in sources]
 
 
-def _watch(client: "VernierClient", job_id: str, form: Format, target: str) -> None:
+def _watched(client: "VernierClient", job_id: str) -> "Job":
     from cli import progress
 
+    return progress.watch(client, job_id, console_on(sys.stderr))
+
+
+def _streamed(client: "VernierClient", job_id: str) -> "Job":
+    print_log(client, job_id, sys.stderr)
+    return client.get_job(job_id)
+
+
+def _follow(
+    client: "VernierClient",
+    job_id: str,
+    follow: "Callable[[VernierClient, str], Job]",
+    form: Format,
+    target: str,
+) -> None:
     try:
         # On stderr: it is talk for the reader, while stdout has the answer for programs.
-        ended = progress.watch(client, job_id, console_on(sys.stderr))
+        ended = follow(client, job_id)
     except KeyboardInterrupt:
         print(
             f"\nStopped watching; job [{job_id}] goes on. You may end it with the command\n\n"
@@ -207,7 +229,7 @@ def _watch(client: "VernierClient", job_id: str, form: Format, target: str) -> N
             file=sys.stderr,
         )
         raise typer.Exit(EXIT_INTERRUPTED) from None
-    if form is not Format.HUMAN:
+    if form is not Format.HUMAN or follow is _streamed:
         _print_brief(ended, form)
     if ended.get("state") != "SUCCEEDED":
         raise typer.Exit(EXIT_REFUSED_BY_SERVICE)

@@ -6,9 +6,9 @@
         vernier.create_job({"jobId": "census_1", "trainingInput": {...}})
         job = vernier.wait("census_1")
 
-`jobs.py` holds the calls, `transport.py` what a request goes through (retries, address, decoding),
-`errors.py` what can go wrong, `resources.py` the shapes of the answers. Jobs stay plain dicts, as the
-wire has them (docs/contract.md 2). Of ours, only `api_schemas` may be imported here.
+`jobs.py` holds the calls, `log_entries.py` how a log is read, `transport.py` what a request goes through
+(retries, address, decoding), `errors.py` what can go wrong, `resources.py` the shapes of the answers. Jobs
+stay plain dicts, as the wire has them (docs/contract.md 2). Of ours, only `api_schemas` may be imported here.
 """
 
 from client.errors import (
@@ -26,7 +26,7 @@ from client.errors import (
     UnexpectedAnswer,
 )
 from client.jobs import TERMINAL_STATES, VernierClient
-from client.resources import FieldViolation, Job, Metric, TrainingOutput, Trial
+from client.resources import FieldViolation, Job, LogEntry, Metric, TrainingOutput, Trial
 
 __all__ = [
     "TERMINAL_STATES",
@@ -37,6 +37,7 @@ __all__ = [
     "FieldViolation",
     "InvalidArgument",
     "Job",
+    "LogEntry",
     "Metric",
     "NotFound",
     "PermissionDenied",

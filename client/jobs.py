@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self, cast
 from urllib.parse import quote
@@ -16,7 +16,8 @@ from client.errors import (
     ServiceFault,
     ServiceUnreachable,
 )
-from client.resources import Job
+from client.log_entries import follow_entries, list_entries
+from client.resources import Job, LogEntry
 from client.transport import Transport
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8080"
@@ -122,6 +123,33 @@ class VernierClient:
             if not token:
                 return
 
+    def update_labels(
+        self,
+        job_id: str,
+        update: Mapping[str, str] | None = None,
+        *,
+        remove: Iterable[str] = (),
+        clear: bool = False,
+    ) -> Job:
+        """Changes labels of a job and gives it as the service has it then.
+
+        They are read, changed here and written as a whole, as gcloud does it.
+
+        Args:
+            job_id: the job.
+            update: labels that it is to have, whether it has them yet or not.
+            remove: keys of labels that it is not to have, even if `update` has them.
+            clear: whether it loses the labels that `update` does not name.
+
+        Raises:
+            NotFound: the project has no such job.
+            InvalidArgument: these can't be labels.
+        """
+        labels = ({} if clear else self.get_job(job_id).get("labels", {})) | dict(update or {})
+        kept = {key: value for key, value in labels.items() if key not in set(remove)}
+        path, mask = self._job_path(job_id), {"updateMask": "labels"}
+        return cast(Job, self._transport.send("PATCH", path, params=mask, body={"labels": kept}).unwrap())
+
     def cancel_job(self, job_id: str) -> None:
         """Asks for the job to be cancelled; it ends a moment later. A finished job stays as it is.
 
@@ -164,6 +192,42 @@ class VernierClient:
                 if job.get("state") in TERMINAL_STATES:
                     return
             self._transport.sleep(poll)
+
+    def list_log_entries(self, where: str) -> Iterator[LogEntry]:
+        """The project's log entries, oldest first, fetched a page at a time as they are asked for.
+
+        Args:
+            where: a filter in the language of the Logging API (docs/contract.md 10.4).
+
+        Raises:
+            InvalidArgument: it is none.
+        """
+        return list_entries(self._transport, self.project, where)
+
+    def follow_log(
+        self,
+        job_id: str,
+        *,
+        task_name: str | None = None,
+        poll: float = 1.0,
+        patience: float = 300.0,
+        on_outage: Callable[[ClientError], None] = lambda error: None,
+    ) -> Iterator[LogEntry]:
+        """The entries of a job's log, each once and in order, until the job has ended and all have come.
+
+        Args:
+            job_id: the job.
+            task_name: of this task only, such as `master-replica-0`.
+            poll: seconds between two looks.
+            patience: for how many seconds in a row the service may be away, as while it restarts.
+            on_outage: told of each failed look that is forgiven.
+
+        Raises:
+            NotFound: the project has no such job.
+            ServiceUnreachable, ServiceFault, ResourceExhausted: for longer than `patience`.
+        """
+        sleep = self._transport.sleep
+        return follow_entries(self, job_id, task_name, poll, patience, on_outage, sleep)
 
     def wait(self, job_id: str, poll: float = 2.0, *, patience: float = 300.0) -> Job:
         """Waits until the job has ended and gives it; `follow` says what the arguments mean."""

@@ -59,3 +59,17 @@ class FieldViolation(TypedDict):
 
     field: str
     description: str
+
+
+class LogEntry(TypedDict, total=False):
+    """One entry of a job's log (docs/contract.md 10.3)."""
+
+    insertId: str
+    logName: str
+    timestamp: str
+    receiveTimestamp: str
+    severity: str
+    resource: dict[str, Any]
+    labels: dict[str, str]
+    jsonPayload: dict[str, Any]
+    textPayload: str

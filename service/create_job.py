@@ -12,8 +12,12 @@ from api_schemas.wire import to_wire
 from service.config import DoorConfig
 from service.local_places import place_violations
 from service.resume import effective_hyperparameters
-from store.jobs import DuplicateJob, NewJob, create_job
+from store.jobs import DuplicateJob, NewJob, create_job, job_key
+from store.log_entries import tell
 from store.models import Job
+from store.objects.buckets import Buckets
+from store.objects.files import ObjectFiles
+from store.objects.names import Place, is_gs
 
 SEED_BITS = 32
 
@@ -29,8 +33,11 @@ def accept_job(session: Session, project: str, posted: WireJob, config: DoorConf
     # The parser took no job without either.
     assert training_input is not None
     assert posted.job_id is not None
+    if job_key(session, project, posted.job_id) is not None:
+        # Before its places are looked at: the packages of a job that was accepted may be gone by now.
+        raise _taken(project, posted.job_id)
     violations = [
-        *place_violations(training_input, config.local_paths),
+        *place_violations(training_input, config.local_paths, config.objects_dir),
         *([] if config.runs_containers else _needs_containers(training_input)),
     ]
     if violations:
@@ -47,11 +54,32 @@ def accept_job(session: Session, project: str, posted: WireJob, config: DoorConf
         previous_id=previous_id,
     )
     try:
-        return create_job(session, new, now)
+        job = create_job(session, new, now)
     except DuplicateJob as error:
-        raise AlreadyExists(
-            f"Field: job.job_id Error: There is such a job already: projects/{project}/jobs/{new.job_id}."
-        ) from error
+        raise _taken(project, new.job_id) from error
+    _make_bucket(project, training_input, config)
+    tell(
+        session,
+        job,
+        "Validating job requirements...",
+        "Job creation request has been successfully validated.",
+        f"Job {job.job_id} is queued.",
+        now=now,
+    )
+    return job
+
+
+def _taken(project: str, job_id: str) -> AlreadyExists:
+    return AlreadyExists(
+        f"Field: job.job_id Error: There is such a job already: projects/{project}/jobs/{job_id}."
+    )
+
+
+def _make_bucket(project: str, training_input: TrainingInput, config: DoorConfig) -> None:
+    """The bucket of a gs:// job dir comes into being with the job, and is its project's."""
+    if config.objects_dir is not None and is_gs(training_input.job_dir or ""):
+        bucket = Place.parse(training_input.job_dir or "").bucket
+        Buckets(ObjectFiles(config.objects_dir)).ensure(bucket, project)
 
 
 def _needs_containers(training_input: TrainingInput) -> Iterator[FieldViolation]:

@@ -4,10 +4,19 @@ from http import HTTPStatus
 
 import structlog
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from api_schemas.errors import ApiError, Internal, InvalidArgument, NotFound, Unimplemented
+from api_schemas.errors import (
+    ApiError,
+    FieldViolation,
+    Internal,
+    InvalidArgument,
+    NotFound,
+    Unimplemented,
+)
+from api_schemas.names import shortened
 from service.answers import JsonAnswer
 
 log = structlog.get_logger(__name__)
@@ -17,6 +26,7 @@ def add_error_handlers(app: FastAPI) -> None:
     """Answer our own errors, the framework's, and those nobody expected."""
     app.add_exception_handler(ApiError, _ours)
     app.add_exception_handler(HTTPException, _frameworks)
+    app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -28,10 +38,21 @@ def _ours(_: Request, error: Exception) -> Response:
 def _frameworks(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return _ours(request, NotFound(f"There is nothing at {request.url.path}."))
+        return _ours(request, NotFound(f"There is nothing at {_path(request)}."))
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return _ours(request, Unimplemented(f"{request.method} is not served at {request.url.path}."))
+        return _ours(request, Unimplemented(f"{request.method} is not served at {_path(request)}."))
     return _ours(request, InvalidArgument([], message=str(error.detail)))
+
+
+def _malformed(request: Request, error: Exception) -> Response:
+    # Routes declare their parameters as texts and check them themselves; this is for one that does not.
+    assert isinstance(error, RequestValidationError)
+    violations = [FieldViolation(".".join(map(str, e["loc"][1:])), str(e["msg"])) for e in error.errors()]
+    return _ours(request, InvalidArgument(violations))
+
+
+def _path(request: Request) -> str:
+    return shortened(request.url.path, 200)
 
 
 def _unexpected(request: Request, error: Exception) -> Response:

@@ -1,32 +1,114 @@
 """How a stored job looks on the wire (docs/contract.md 1.7, 2.7, 2.8): plain JSON, defaults left out.
 
-Plain dictionaries, not models: a job can have thousands of measurements, and every answer carries them.
+Plain dictionaries, not models: a job can have thousands of measurements, and every answer carries them. Those
+of an ended trial are JSON text already (`Trial.curve`), and are put into the answer as they are.
 """
 
 import base64
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from sqlalchemy.orm import Session
 
-from api_schemas.hyperparameters import HyperparameterSpec
+from api_schemas.enums import GoalType
+from api_schemas.hyperparameters import DEFAULT_METRIC_TAG
 from api_schemas.values import format_value
-from store.jobs import count_ahead
-from store.measurements import curves_of_job
-from store.models import Job, Trial
-from store.states import State
-from store.trials import trials_of
+from service.ended_outputs import EndedOutputs
+from store.jobs import places_in_queue
+from store.measurements import curves_of, metric
+from store.models import Job
+from store.states import FINISHED, State
+from store.trials import ShownTrial, shown_trials
 
 TELLS_WHY = frozenset({State.FAILED, State.CANCELLING, State.CANCELLED})
 """States in which errorMessage is shown."""
 
-Curve = Sequence[tuple[int, float]]
+NO_POINTS = "[]"
+"""The curve of an ended trial that has none."""
+
+SECONDS_AN_HOUR = 3600.0
 
 
-def job_wire(session: Session, job: Job) -> dict[str, Any]:
-    """The whole resource, with every trial and measurement."""
+def job_wire(session: Session, job: Job, *, now: float | None = None) -> dict[str, Any]:
+    """The whole resource, with every trial and measurement.
+
+    Args:
+        now: until when running trials have run; by default the time it is.
+    """
+    (wire,) = _wires(session, [job], True, time.time() if now is None else now)
+    return wire
+
+
+def jobs_wire(session: Session, jobs: Sequence[Job], ended: EndedOutputs) -> list[dict[str, Any]]:
+    """The same for a list, without `allMetrics`: a page of large jobs would have millions of them.
+
+    Args:
+        ended: what is known of ended jobs; learns of those in this list.
+    """
+    known = {job.id: ended.get(job.id) for job in jobs if job.state in FINISHED}
+    new = iter(_wires(session, [job for job in jobs if known.get(job.id) is None], False, time.time()))
+    wires = []
+    for job in jobs:
+        output = known.get(job.id)
+        if output is not None:
+            wire = _job(job)
+        else:
+            wire = next(new)
+            if job.state in FINISHED:
+                output = orjson.dumps(wire["trainingOutput"]) if "trainingOutput" in wire else b""
+                ended.keep(job.id, output)
+        if output:
+            wire["trainingOutput"] = orjson.Fragment(output)
+        wires.append(wire)
+    return wires
+
+
+def etag(job: Job) -> str:
+    """Eight bytes, base64, that change with every change a client can make."""
+    digest = hashlib.sha256(f"{job.project}/{job.job_id}/{job.version}".encode()).digest()
+    return base64.b64encode(digest[:8]).decode()
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339, UTC, whole seconds."""
+    # strftime takes four times as long, and there are two of these in every trial.
+    return datetime.fromtimestamp(int(seconds), UTC).isoformat()[:19] + "Z"
+
+
+def best_first(trials: Sequence[ShownTrial], maximize: bool) -> list[ShownTrial]:
+    """Trials by final value, ties by number; those without one last."""
+
+    def rank(trial: ShownTrial) -> tuple[bool, float, int]:
+        if trial.final_value is None:
+            return (True, 0.0, trial.number)
+        return (False, -trial.final_value if maximize else trial.final_value, trial.number)
+
+    return sorted(trials, key=rank)
+
+
+def _wires(session: Session, jobs: Sequence[Job], curves: bool, now: float) -> list[dict[str, Any]]:
+    places = places_in_queue(session, jobs)
+    # What has not left the queue has no trials.
+    begun = [job.id for job in jobs if job.start_time is not None]
+    trials = shown_trials(session, begun, curves) if begun else {}
+    wires = []
+    for job in jobs:
+        wire = _job(job)
+        if job.id in places:
+            wire["jobPosition"] = str(places[job.id])
+        output = _output(session, job, trials.get(job.id, []), curves, now)
+        if output:
+            wire["trainingOutput"] = output
+        wires.append(wire)
+    return wires
+
+
+def _job(job: Job) -> dict[str, Any]:
+    """What its own row tells."""
     wire: dict[str, Any] = {
         "jobId": job.job_id,
         "trainingInput": job.training_input,
@@ -43,53 +125,42 @@ def job_wire(session: Session, job: Job) -> dict[str, Any]:
     if job.state in TELLS_WHY:
         # Clients raise it as it is: it may be vague, never missing.
         wire["errorMessage"] = job.error_message or f"The job is {job.state}."
-    if job.state == State.QUEUED:
-        wire["jobPosition"] = str(count_ahead(session, job))
-    if job.hyperparameters is not None:
-        wire["trainingOutput"] = _training_output(session, job)
     return wire
 
 
-def etag(job: Job) -> str:
-    """Eight bytes, base64, that change with every change a client can make."""
-    digest = hashlib.sha256(f"{job.project}/{job.job_id}/{job.version}".encode()).digest()
-    return base64.b64encode(digest[:8]).decode()
+def _output(
+    session: Session, job: Job, trials: Sequence[ShownTrial], curves: bool, now: float
+) -> dict[str, Any]:
+    output: dict[str, Any] = {}
+    units = round(sum((trial.end_time or now) - trial.start_time for trial in trials) / SECONDS_AN_HOUR, 2)
+    if units > 0:
+        output["consumedMLUnits"] = units
+    if job.hyperparameters is not None:
+        output |= _search_output(session, job.hyperparameters, trials, curves)
+    return output
 
 
-def timestamp(seconds: float) -> str:
-    """RFC 3339, UTC, whole seconds."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def best_first(trials: Sequence[Trial], maximize: bool) -> list[Trial]:
-    """Trials by final value, ties by number; those without one last."""
-
-    def rank(trial: Trial) -> tuple[bool, float, int]:
-        if trial.final_value is None:
-            return (True, 0.0, trial.number)
-        return (False, -trial.final_value if maximize else trial.final_value, trial.number)
-
-    return sorted(trials, key=rank)
-
-
-def _training_output(session: Session, job: Job) -> dict[str, Any]:
-    spec = HyperparameterSpec.model_validate(job.hyperparameters)
-    trials = trials_of(session, job)
+def _search_output(
+    session: Session, search: Mapping[str, Any], trials: Sequence[ShownTrial], curves: bool
+) -> dict[str, Any]:
+    # The search in wire form, as it is stored: parsing one for each job of a list takes longer than the rest.
     output: dict[str, Any] = {
         "isHyperparameterTuningJob": True,
-        "hyperparameterMetricTag": spec.effective_metric_tag,
+        "hyperparameterMetricTag": search.get("hyperparameterMetricTag") or DEFAULT_METRIC_TAG,
     }
     completed = sum(trial.state == State.SUCCEEDED for trial in trials)
     if completed:
         output["completedTrialCount"] = str(completed)
     if trials:
-        curves = curves_of_job(session, job.id)
-        ordered = best_first(trials, maximize=spec.effective_goal.name == "MAXIMIZE")
-        output["trials"] = [_trial(trial, curves) for trial in ordered]
+        ordered = best_first(trials, maximize=search.get("goal") != GoalType.MINIMIZE.name)
+        # Running trials have none in one piece yet, nor have those that ended when none was kept.
+        loose = [trial.id for trial in trials if trial.curve is None] if curves else []
+        points = {pk: [metric(*point) for point in curve] for pk, curve in curves_of(session, loose).items()}
+        output["trials"] = [_trial(trial, points.get(trial.id, [])) for trial in ordered]
     return output
 
 
-def _trial(trial: Trial, curves: Mapping[int, Curve]) -> dict[str, Any]:
+def _trial(trial: ShownTrial, loose_points: Sequence[dict[str, Any]]) -> dict[str, Any]:
     wire: dict[str, Any] = {
         "trialId": str(trial.number),
         "hyperparameters": {name: format_value(value) for name, value in trial.values.items()},
@@ -99,18 +170,14 @@ def _trial(trial: Trial, curves: Mapping[int, Curve]) -> dict[str, Any]:
     if trial.end_time is not None:
         wire["endTime"] = timestamp(trial.end_time)
     if trial.final_value is not None:
-        wire["finalMetric"] = _metric(trial.final_step or 0, trial.final_value)
+        wire["finalMetric"] = metric(trial.final_step or 0, trial.final_value)
     if trial.stopped_early:
         wire["isTrialStoppedEarly"] = True
-    curve = curves.get(trial.id)
-    if curve:
-        wire["allMetrics"] = [_metric(step, value) for step, value in curve]
+    if loose_points:
+        wire["allMetrics"] = loose_points
+    elif trial.curve is not None and trial.curve != NO_POINTS:
+        wire["allMetrics"] = orjson.Fragment(trial.curve)
     if trial.error_message:
         # Ours: v1 had no place to say why a trial failed or has no metric.
         wire["errorMessage"] = trial.error_message
     return wire
-
-
-def _metric(step: int, value: float) -> dict[str, Any]:
-    # A zero step is a default and left out; a zero objective is a result and never is.
-    return {"trainingStep": str(step), "objectiveValue": value} if step else {"objectiveValue": value}

@@ -8,24 +8,32 @@ from api_schemas.errors import FieldViolation
 from api_schemas.jobs import TrainingInput
 from api_schemas.locations import local_path
 from api_schemas.names import shortened
+from store.objects.errors import ObjectStoreError
+from store.objects.files import ObjectFiles
+from store.objects.names import Place, is_gs
 
 FETCHED = ("http://", "https://")
 
 
 def place_violations(
-    training_input: TrainingInput, allowed: tuple[Path, ...] | None
+    training_input: TrainingInput, allowed: tuple[Path, ...] | None, objects_dir: Path | None
 ) -> Iterator[FieldViolation]:
     """What is wrong with packageUris and jobDir; nothing if all can be used.
 
     Args:
         allowed: directories that local paths must be in, after links are followed; None allows any.
+        objects_dir: what is behind gs://; None if that is not the service's own: then it is not looked into.
     """
+    files = None if objects_dir is None else ObjectFiles(objects_dir)
     for index, uri in enumerate(training_input.package_uris or ()):
         field = f"package_uris[{index}]"
         if uri.lower().startswith(FETCHED):
             continue
         try:
-            path = _allowed_path(uri, allowed, kinds="local paths, file://, http:// and https://")
+            if is_gs(uri):
+                _check_object(uri, files)
+                continue
+            path = _allowed_path(uri, allowed, kinds="local paths, file://, gs://, http:// and https://")
             # Unlike Path.exists, this answers for names that are too long and folders that can't be read.
             if not os.path.exists(path):
                 yield FieldViolation(field, f"'{shortened(uri)}' does not exist.")
@@ -33,9 +41,53 @@ def place_violations(
             yield FieldViolation(field, str(problem))
     if training_input.job_dir:
         try:
-            _allowed_path(training_input.job_dir, allowed, kinds="local paths and file://")
+            if is_gs(training_input.job_dir):
+                _check_prefix(training_input.job_dir, files)
+            else:
+                _allowed_path(training_input.job_dir, allowed, kinds="local paths, file:// and gs://")
         except ValueError as problem:
             yield FieldViolation("job_dir", str(problem))
+
+
+def _check_object(uri: str, files: ObjectFiles | None) -> None:
+    """
+    Raises:
+        ValueError: the URI names no object, or one that is not there; says why.
+    """
+    place = _place(uri)
+    if not place.name:
+        raise ValueError(f"'{shortened(uri)}' names a bucket, not an object in it.")
+    try:
+        if files is not None and files.find(place.bucket, place.name) is None:
+            raise ValueError(f"'{shortened(uri)}' does not exist.")
+    except ObjectStoreError as error:
+        raise ValueError(f"'{shortened(uri)}' can't be an object. {error}") from error
+
+
+def _check_prefix(uri: str, files: ObjectFiles | None) -> None:
+    """
+    Raises:
+        ValueError: no trial could write below this URI; says why.
+    """
+    place = _place(uri)
+    if files is None:
+        return
+    try:
+        path = files.path(place)
+    except ObjectStoreError as error:
+        raise ValueError(f"'{shortened(uri)}' can't be a directory. {error}") from error
+    # Trials write there by its path, and links would lead them on.
+    if _real(path) != _real(files.root) / path.relative_to(files.root):
+        raise ValueError(f"'{shortened(uri)}' has a symbolic link on its way.")
+    if any(os.path.isfile(each) for each in (path, *path.parents)):
+        raise ValueError(f"'{shortened(uri)}' is an object, or below one; trials need a directory.")
+
+
+def _place(uri: str) -> Place:
+    try:
+        return Place.parse(uri)
+    except ObjectStoreError as error:
+        raise ValueError(f"'{shortened(uri)}' {error}.") from error
 
 
 def _allowed_path(uri: str, allowed: tuple[Path, ...] | None, kinds: str) -> Path:
@@ -50,7 +102,7 @@ def _allowed_path(uri: str, allowed: tuple[Path, ...] | None, kinds: str) -> Pat
     except ValueError as error:
         raise ValueError(f"{named} {error}.") from error
     if path is None:
-        raise ValueError(f"{named} is of a kind that is not served yet; {kinds} are.")
+        raise ValueError(f"{named} is of a kind that is not served; {kinds} are.")
     if allowed is not None and not any(_real(path).is_relative_to(_real(top)) for top in allowed):
         tops = ", ".join(str(top) for top in allowed)
         raise ValueError(f"{named} is outside the directories that VERNIER_LOCAL_PATHS allows: {tops}.")

@@ -87,3 +87,8 @@ class Settings(BaseSettings):
     def jobs_dir(self) -> Path:
         """`<project>/<job>` below it hold what belongs to one job."""
         return self.data_dir / "jobs"
+
+    @property
+    def objects_dir(self) -> Path | None:
+        """What is behind gs:// when that is the service's own; None when it is Google's."""
+        return self.data_dir / "objects" if self.object_store == "own" else None

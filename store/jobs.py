@@ -1,14 +1,16 @@
 """Jobs: creating, finding, listing, cancelling, and the lease that says who may act on one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Select, bindparam, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from api_schemas.job_filter import Filter
 from store.clock import database_now
+from store.job_filter import matches
 from store.models import Job
 from store.states import FINISHED, JOB_TRANSITIONS, State, check_transition
 
@@ -83,18 +85,54 @@ def job_key(session: Session, project: str, job_id: str) -> int | None:
     return session.scalar(select(Job.id).where(Job.project == project, Job.job_id == job_id))
 
 
-def list_jobs(session: Session, project: str, limit: int, before_pk: int | None = None) -> Sequence[Job]:
-    """At most `limit` of the project's jobs, newest first, those older than `before_pk` if given."""
+def list_jobs(
+    session: Session,
+    project: str,
+    limit: int,
+    before_pk: int | None = None,
+    filter_: Filter | None = None,
+) -> Sequence[Job]:
+    """At most `limit` of the project's jobs, newest first.
+
+    Pages are told apart by the key: what is added while they are read comes before the first one, so none is
+    shown twice, and none is left out that was there when the first was read. PostgreSQL gives a job its key
+    when it is inserted and shows it when that is committed. So of jobs created at the same moment a later one
+    can be seen first, and paging that begins just then passes the other by.
+
+    Args:
+        before_pk: only jobs older than that one.
+        filter_: only jobs that it is about.
+    """
     query = select(Job).where(Job.project == project).order_by(Job.id.desc()).limit(limit)
     if before_pk is not None:
         query = query.where(Job.id < before_pk)
+    if filter_ is not None:
+        query = query.where(matches(filter_))
     return session.scalars(query).all()
 
 
-def count_ahead(session: Session, job: Job) -> int:
-    """The job's place in the queue, from 1, counting every project's older jobs that have not begun."""
-    older = select(func.count()).select_from(Job).where(Job.state == State.QUEUED, Job.id <= job.id)
-    return session.scalar(older) or 0
+def places_in_queue(session: Session, jobs: Iterable[Job]) -> dict[int, int]:
+    """Places from 1 of those that are QUEUED, counting every project's older jobs that have not begun.
+
+    {job key: place}
+    """
+    waiting = {job.id for job in jobs if job.state == State.QUEUED}
+    if not waiting:
+        return {}
+    rows = session.execute(_PLACES, {"first": min(waiting), "last": max(waiting)})
+    return {key: place for key, place in rows if key in waiting}
+
+
+def _places() -> Select[int, int]:
+    # Those before the first that is asked for are only counted, which is quicker than numbering them.
+    queued, key = Job.state == State.QUEUED, Job.id
+    ahead = select(func.count(key)).where(queued, key < bindparam("first")).scalar_subquery()
+    place = ahead + func.row_number().over(order_by=key)
+    return select(key, place).where(queued, key.between(bindparam("first"), bindparam("last")))
+
+
+_PLACES = _places()
+"""Made once: making this query takes longer than answering it."""
 
 
 def set_state(job: Job, new: State, error_message: str | None = None) -> None:
@@ -128,11 +166,13 @@ def lock_job(session: Session, project: str, job_id: str) -> Job | None:
 
 def due_jobs(session: Session, limit: int) -> Sequence[int]:
     """Keys of jobs that should be looked at now, longest due first; leased ones left out."""
+    # PostgreSQL looks up by index only what it need not ask again for every row, as it must its clock.
+    now = select(database_now()).scalar_subquery()
     query = (
         select(Job.id)
         .where(
-            Job.next_check_at <= database_now(),
-            or_(Job.lease_expires_at.is_(None), Job.lease_expires_at < database_now()),
+            Job.next_check_at <= now,
+            or_(Job.lease_expires_at.is_(None), Job.lease_expires_at < now),
         )
         .order_by(Job.next_check_at)
         .limit(limit)

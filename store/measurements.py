@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
+import orjson
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
@@ -81,6 +82,17 @@ def curves_of(session: Session, trial_pks: Iterable[int]) -> dict[int, list[tupl
     for start in range(0, len(wanted), BATCH):
         _extend_curves(session, curves, Measurement.trial_pk.in_(wanted[start : start + BATCH]))
     return curves
+
+
+def metric(step: int, value: float) -> dict[str, Any]:
+    """A point as the wire has it (docs/contract.md 2.8)."""
+    # A zero step is a default and left out; a zero objective is a result and never is.
+    return {"trainingStep": str(step), "objectiveValue": value} if step else {"objectiveValue": value}
+
+
+def points_json(points: Iterable[tuple[int, float]]) -> str:
+    """A curve as the wire has it, for `Trial.curve`; `[]` says that there are no points."""
+    return orjson.dumps([metric(step, value) for step, value in points]).decode()
 
 
 def curves_of_job(session: Session, job_pk: int) -> dict[int, list[tuple[int, float]]]:

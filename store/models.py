@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Dialect,
     Double,
     Enum,
     ForeignKey,
@@ -15,12 +16,25 @@ from sqlalchemy import (
     false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-from sqlalchemy.types import String
+from sqlalchemy.types import String, TypeDecorator
 
 from store.states import AttemptState, State
 
 WIDE = BigInteger().with_variant(Integer, "sqlite")
 """64 bits. SQLite has them in every INTEGER, and numbers rows by itself only where the key is one."""
+
+
+class Told(TypeDecorator[str]):
+    """Text that may quote what a program wrote.
+
+    PostgreSQL takes no NUL in a text: the sign for what can't be shown stands in its place, on SQLite too.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return value if value is None else value.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 class Base(DeclarativeBase):
@@ -44,6 +58,7 @@ class Job(Base):
         UniqueConstraint("project", "job_id"),
         Index("jobs_due", "next_check_at"),
         Index("jobs_newest_first", "project", "id"),
+        Index("jobs_by_state", "state", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -66,7 +81,7 @@ class Job(Base):
     state: Mapped[State] = mapped_column(default=State.QUEUED)
     verdict: Mapped[State | None]
     """The state it will end in, once that is settled but trials still have to be stopped."""
-    error_message: Mapped[str | None] = mapped_column(Text)
+    error_message: Mapped[str | None] = mapped_column(Told)
     create_time: Mapped[float]
     start_time: Mapped[float | None]
     """When it left the queue."""
@@ -107,7 +122,7 @@ class Trial(Base):
 
     state: Mapped[State] = mapped_column(default=State.PREPARING)
     stopped_early: Mapped[bool] = mapped_column(default=False, server_default=false())
-    error_message: Mapped[str | None] = mapped_column(Text)
+    error_message: Mapped[str | None] = mapped_column(Told)
     start_time: Mapped[float]
     end_time: Mapped[float | None]
     finish_order: Mapped[int | None]
@@ -196,9 +211,9 @@ class LogEntry(Base):
     task_name: Mapped[str] = mapped_column(String(64))
     """`service`, or the replica: `master-replica-0`."""
     trial: Mapped[int | None]
-    """Its trial's number; null in plain training jobs and for the service's own entries."""
+    """Its trial's number; null in plain training jobs, and where the service speaks of the whole job."""
     severity: Mapped[str] = mapped_column(String(16))
-    message: Mapped[str] = mapped_column(Text)
+    message: Mapped[str] = mapped_column(Told)
 
 
 class Decision(Base):

@@ -1,11 +1,12 @@
 """Trials and their attempts."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import Select, bindparam, func, null, select
+from sqlalchemy.orm import Session, object_session, selectinload
 
+from store.measurements import curves_of, points_json
 from store.models import Attempt, Job, Trial
 from store.states import (
     LIVE_ATTEMPT,
@@ -15,6 +16,26 @@ from store.states import (
     State,
     check_transition,
 )
+
+SLOTS_LOCK = 0x5645524E
+"""The number of the lock, one of the database's own; any that nobody else takes."""
+
+
+class ShownTrial(NamedTuple):
+    """What answers tell of a trial. Plain, since an answer can hold thousands; the fields are `Trial`'s."""
+
+    job_pk: int
+    id: int
+    number: int
+    values: dict[str, Any]
+    state: State
+    stopped_early: bool
+    error_message: str | None
+    start_time: float
+    end_time: float | None
+    final_step: int | None
+    final_value: float | None
+    curve: str | None
 
 
 def add_trial(session: Session, job: Job, number: int, values: dict[str, Any], now: float) -> Trial:
@@ -38,7 +59,7 @@ def new_attempt(job: Job, number: int, now: float) -> Attempt:
 
 
 def finish_trial(job: Job, trial: Trial, new: State, now: float, error_message: str | None = None) -> None:
-    """Close a trial and give it its place among the job's ended ones.
+    """Close a trial, give it its place among the job's ended ones and keep its curve in one piece.
 
     Raises:
         IllegalTransition: it has ended already.
@@ -51,11 +72,39 @@ def finish_trial(job: Job, trial: Trial, new: State, now: float, error_message: 
     trial.error_message = error_message
     job.finished_trials += 1
     trial.finish_order = job.finished_trials
+    session = object_session(trial)
+    if session is not None and trial.id is not None:
+        trial.curve = points_json(curves_of(session, [trial.id])[trial.id])
 
 
 def trials_of(session: Session, job: Job) -> Sequence[Trial]:
     """All of a job's trials, by number."""
     return session.scalars(select(Trial).where(Trial.job_pk == job.id).order_by(Trial.number)).all()
+
+
+def shown_trials(session: Session, jobs: Iterable[int], curves: bool) -> dict[int, list[ShownTrial]]:
+    """What answers tell of these jobs' trials, by number: {job key: trials}, empty lists included.
+
+    Args:
+        curves: whether to read what `Trial.curve` holds; else it is None.
+    """
+    shown: dict[int, list[ShownTrial]] = {key: [] for key in jobs}
+    for row in session.execute(_SHOWN[curves], {"jobs": list(shown)}):
+        shown[row[0]].append(ShownTrial(*row))
+    return shown
+
+
+def _shown(curves: bool) -> Select[Any]:
+    names = ShownTrial._fields if curves else ShownTrial._fields[:-1]
+    return (
+        select(*(getattr(Trial, name) for name in names), *([] if curves else [null()]))
+        .where(Trial.job_pk.in_(bindparam("jobs", expanding=True)))
+        .order_by(Trial.job_pk, Trial.number)
+    )
+
+
+_SHOWN = {curves: _shown(curves) for curves in (True, False)}
+"""Made once: making this query takes longer than a small answer to it."""
 
 
 def live_trials(session: Session, job_pk: int) -> Sequence[Trial]:
@@ -75,6 +124,13 @@ def finished_since(session: Session, job_pk: int, order: int) -> Sequence[Trial]
         select(Trial).where(Trial.job_pk == job_pk, Trial.finish_order > order).order_by(Trial.finish_order)
     )
     return session.scalars(query).all()
+
+
+def hold_slots(session: Session) -> None:
+    """Let no other transaction that asks for this count slots and take some until this one ends."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(SLOTS_LOCK)))
+    # On SQLite there is one writer at a time.
 
 
 def live_attempts_by_job(session: Session) -> dict[int, int]:

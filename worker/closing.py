@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api_schemas.hyperparameters import HyperparameterSpec
+from store.log_entries import tell
 from store.models import Attempt, Job, Trial
 from store.states import AttemptState, State
 from store.trials import finish_trial, new_attempt
@@ -72,6 +73,39 @@ def close_not_launched(job: Job, trial: Trial, reason: str, now: float) -> None:
     """The platform refused to start the trial's attempt."""
     _end(current(trial), None, now)
     _fail(job, trial, failures.not_launched(reason), now)
+
+
+def tell_end(session: Session, job: Job, trial: Trial, now: float) -> None:
+    """Say in the job's log what the end of an attempt, which has been closed, meant for its trial.
+
+    The end of plain training is that of its job, which says so itself.
+    """
+    tuning = job.hyperparameters is not None
+    if not tuning and trial.finish_order is not None:
+        return
+    severity, said = _how_it_ended(trial, f"Trial {trial.number}" if tuning else "The training program")
+    tell(session, job, said, severity=severity, trial=trial.number if tuning else None, now=now)
+
+
+def _how_it_ended(trial: Trial, name: str) -> tuple[str, str]:
+    """A severity and a sentence."""
+    # Of a failure's reason the first line: what it printed has been kept already.
+    why = (trial.error_message or "").partition("\n")[0]
+    match trial.state:
+        case State.SUCCEEDED if trial.stopped_early:
+            return "INFO", f"{name} was stopped early."
+        case State.SUCCEEDED if why:
+            return "WARNING", f"{name} ended without an objective. {why}"
+        case State.SUCCEEDED if trial.final_value is not None:
+            return "INFO", f"{name} succeeded with {trial.final_value:g} at step {trial.final_step}."
+        case State.SUCCEEDED:
+            return "INFO", f"{name} succeeded."
+        case State.FAILED:
+            return "ERROR", f"{name} failed. {why}"
+        case State.CANCELLED:
+            return "INFO", f"{name} was stopped."
+        case _:
+            return "WARNING", f"{name} vanished without an exit status, and is started again."
 
 
 def missing_metric(trial: Trial, tag: str) -> str:

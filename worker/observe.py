@@ -1,6 +1,6 @@
 """What is to be seen of a job's live trials, on the platform and in their metric files. Changes nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from store.models import Trial
 from store.states import AttemptState
@@ -46,13 +46,15 @@ def _read(launcher: Launcher, view: View, trial: Trial, phase: AttemptPhase) -> 
     tag = view.input.metric_tag
     if tag is None or phase is AttemptPhase.ABSENT:
         return ()
-    job_dir = trial_job_dir(view.input.training_input, trial.number)
+    job_dir = trial_job_dir(view.input.training_input, trial.number, view.input.objects_dir)
     places = launcher.metric_places(view.attempt_ref(trial), job_dir)
     final = phase in (AttemptPhase.ENDED, AttemptPhase.LOST)
     cursor = Cursor.from_json(trial.cursor or {})
-    readings = []
+    readings: list[Reading] = []
     while True:
         reading = read_new(places.roots, places.hypertune_file, tag, cursor, final=final)
+        if places.problems and not readings:
+            reading = replace(reading, problems=[*places.problems, *reading.problems])
         readings.append(reading)
         cursor = reading.cursor
         # While it runs the rest can wait for the next look; once it has ended there is none.

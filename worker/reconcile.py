@@ -8,11 +8,12 @@ finds the intent and acts on it: names are deterministic, so acting twice is act
 One job is looked at by one worker at a time, the one that holds the lease on its row.
 """
 
+import shlex
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from sqlalchemy.orm import Session
@@ -20,18 +21,31 @@ from sqlalchemy.orm import Session
 from api_schemas.jobs import Scheduling
 from store.database import Database
 from store.jobs import Lease, LeaseLost, acquire_lease, hold_lease, release_lease, request_cancel, set_state
+from store.log_entries import NewEntry, add_log_entries, tell
 from store.measurements import add_measurements, curves_of, last_value
 from store.models import Job, Trial
 from store.states import AttemptState, State
-from store.trials import add_trial, live_attempts_by_job, live_trials, running_jobs
-from worker.closing import CANCEL, EARLY, JOB_ENDED, close, close_not_launched, tell_to_stop, verdict
+from store.trials import add_trial, hold_slots, live_attempts_by_job, live_trials, running_jobs
+from worker.closing import (
+    CANCEL,
+    EARLY,
+    JOB_ENDED,
+    close,
+    close_not_launched,
+    tell_end,
+    tell_to_stop,
+    verdict,
+)
 from worker.launchers.protocol import (
     AttemptPhase,
+    AttemptSpec,
+    AttemptStatus,
     Launcher,
     LaunchFailed,
     PackagesSpec,
     PreparationPhase,
 )
+from worker.logs.keeping import MASTER, LogKeeper
 from worker.metrics.watch import Reading
 from worker.observe import Sight, observe
 from worker.slots import free_slots
@@ -73,6 +87,7 @@ class Reconciler:
         self._owner = owner
         self._clock = clock
         self._studies = Studies()
+        self._logs = LogKeeper(database, launcher, clock)
         self._told: set[tuple[int, str]] = set()
 
     def reconcile(self, job_pk: int) -> bool:
@@ -102,7 +117,7 @@ class Reconciler:
 
     def _step(self, lease: Lease) -> bool:
         """One change of the job's state, or one look at its trials; true if the next can follow at once."""
-        view = look(self._database, lease.job_pk)
+        view = look(self._database, lease.job_pk, self._launcher.objects_dir)
         structlog.contextvars.bind_contextvars(project=view.ref.project, job=view.ref.job_id)
         match view.job.state:
             case State.QUEUED:
@@ -122,6 +137,7 @@ class Reconciler:
             if job.state == State.QUEUED and not self._past_max_wait(job, view):
                 set_state(job, State.PREPARING)
                 job.start_time = self._clock()
+                tell(session, job, "Waiting for job to be provisioned.", now=job.start_time)
                 log.info("job leaves the queue")
         return True
 
@@ -136,11 +152,12 @@ class Reconciler:
                 case PreparationPhase.READY:
                     set_state(job, State.RUNNING)
                     job.running_time = self._clock()
+                    tell(session, job, "Waiting for training program to start.", now=job.running_time)
                     log.info("job runs")
                     return True
                 case PreparationPhase.FAILED:
                     message = f"The packages could not be installed. {preparation.message}"
-                    self._end_job(job, State.FAILED, message)
+                    self._end_job(session, job, State.FAILED, message)
                 case PreparationPhase.UNDER_WAY:
                     job.next_check_at = self._clock() + self._pace.poll_seconds
         return False
@@ -156,6 +173,10 @@ class Reconciler:
 
     def _look_after_trials(self, lease: Lease, view: View) -> bool:
         sights = observe(self._launcher, view)
+        behind = self._logs.keep(lease, view, sights)
+        for key in behind:
+            # Until all that it printed is kept, what has ended counts as running.
+            sights[key] = replace(sights[key], status=AttemptStatus(AttemptPhase.RUNNING))
         installing = view.job.state == State.CANCELLING and not self._launcher.abandon_preparation(view.ref)
         with self._database.write() as session:
             job = self._hold(session, lease)
@@ -169,7 +190,7 @@ class Reconciler:
             if job.verdict is None:
                 self._stop_hopeless(session, job, view, [t for t in fresh if t.finish_order is None])
             elif not live and not installing:
-                self._end_job(job, job.verdict, job.error_message)
+                self._end_job(session, job, job.verdict, job.error_message)
                 return False
             else:
                 for trial in live:
@@ -180,7 +201,8 @@ class Reconciler:
             if started is None:
                 return False
             live = [*live, *started]
-        return self._act(lease, view, live)
+        refused = self._act(lease, view, live)
+        return refused or bool(behind)
 
     def _enforce_max_running(self, job: Job, view: View) -> None:
         limit = (view.input.training_input.scheduling or Scheduling()).max_running_seconds
@@ -202,6 +224,7 @@ class Reconciler:
             never_started and attempt.stop_reason is not None
         ):
             close(job, trial, sight, view.input.metric_tag, self._pace.max_lost_attempts, self._clock())
+            tell_end(session, job, trial, self._clock())
             return True
         if sight.status.phase is AttemptPhase.RUNNING and attempt.state == AttemptState.LAUNCHING:
             attempt.state = AttemptState.RUNNING
@@ -251,6 +274,9 @@ class Reconciler:
                 tell_to_stop(trial, EARLY)
                 session.add(study.record_stop(job, trial, stop, self._clock()))
                 log.info("trial stopped early", trial=trial.number, step=stop.step, value=stop.value)
+                why = f"{stop.value:g} at step {stop.step} is behind {stop.threshold:g}"
+                said = f"Trial {trial.number} is stopped early: {why} ({stop.rule})."
+                tell(session, job, said, trial=trial.number, now=self._clock())
 
     # New trials
 
@@ -282,10 +308,12 @@ class Reconciler:
                 return []
             now = self._clock()
             # Another job may have taken slots meanwhile. A suggestion not used is made again, the same.
+            hold_slots(session)
             trials = [
                 add_trial(session, job, started + place, values, now)
                 for place, values in enumerate(suggested.values[: self._free_slots(session, job)], start=1)
             ]
+            add_log_entries(session, job.project, job.id, [_command(view, trial) for trial in trials], now)
             if study is not None and trials:
                 session.add(study.record_suggestion(job, suggested, [t.number for t in trials], now))
         return trials
@@ -297,7 +325,7 @@ class Reconciler:
         with self._database.write() as session:
             job = self._hold(session, lease)
             if job.verdict is None:
-                self._end_job(job, State.SUCCEEDED, None)
+                self._end_job(session, job, State.SUCCEEDED, None)
 
     # Acting on what was written
 
@@ -310,7 +338,7 @@ class Reconciler:
                 self._launcher.stop(ref, self._pace.stop_grace_seconds)
             elif current(trial).state == AttemptState.LAUNCHING:
                 try:
-                    self._launcher.launch(attempt_spec(view.input, ref, trial.values))
+                    self._launcher.launch(_spec(view, trial))
                 except LaunchFailed as error:
                     log.error("attempt not started", trial=trial.number, reason=str(error))
                     refused[trial.id] = str(error)
@@ -321,6 +349,7 @@ class Reconciler:
             trials = [trial for trial in live_trials(session, job.id) if trial.id in refused]
             for trial in trials:
                 close_not_launched(job, trial, refused[trial.id], self._clock())
+                tell_end(session, job, trial, self._clock())
             self._settle(session, job, view, trials)
         return True
 
@@ -335,10 +364,32 @@ class Reconciler:
         with suppress(LeaseLost), self._database.write() as session:
             self._hold(session, lease).next_check_at = self._clock() + self._pace.trouble_seconds
 
-    def _end_job(self, job: Job, state: State, message: str | None) -> None:
+    def _end_job(self, session: Session, job: Job, state: State, message: str | None) -> None:
         set_state(job, state)
         job.error_message = message if state is not State.SUCCEEDED else None
         job.end_time = self._clock()
         job.next_check_at = None
+        severity = "ERROR" if state is State.FAILED else "INFO"
+        said = job.error_message or f"The job is {state}."
+        tell(
+            session,
+            job,
+            "Job completed successfully." if state is State.SUCCEEDED else said,
+            severity=severity,
+            now=job.end_time,
+        )
         self._studies.drop(job.id)
         log.info("job ended", state=str(state))
+
+
+def _spec(view: View, trial: Trial) -> AttemptSpec:
+    return attempt_spec(view.input, view.attempt_ref(trial), trial.values)
+
+
+def _command(view: View, trial: Trial) -> NewEntry:
+    """What the log says of a trial that is about to be started."""
+    spec = _spec(view, trial)
+    command = shlex.join(["python", "-m", spec.module, *spec.args])
+    return NewEntry(
+        MASTER, None if view.spec is None else trial.number, "INFO", f"Running command: {command}"
+    )

@@ -13,6 +13,8 @@ from typing import Any
 from api_schemas.jobs import TrainingInput
 from api_schemas.locations import local_path
 from api_schemas.values import format_value
+from store.objects.files import ObjectFiles
+from store.objects.names import Place, is_gs
 from tuning.space import Value
 from worker.launchers.protocol import AttemptRef, AttemptSpec
 
@@ -29,21 +31,37 @@ class JobInput:
     """The same in wire form, for the variables that quote it."""
     metric_tag: str | None
     """None for plain training."""
+    objects_dir: Path | None = None
+    """Where trials find what is behind gs://; None: that is for them to reach."""
 
 
-def trial_job_dir(training_input: TrainingInput, trial: int) -> Path | None:
-    """What one trial is given: `<jobDir>/<n>` when tuning (docs/contract.md 4.2), else jobDir."""
-    if training_input.job_dir is None:
+def trial_job_dir(
+    training_input: TrainingInput, trial: int, objects_dir: Path | None = None
+) -> Path | Place | None:
+    """What one trial is given: `<jobDir>/<n>` when tuning (docs/contract.md 4.2), else jobDir.
+
+    Of a gs:// in the service's own store it is the directory behind it, so that a trainer needs no library to
+    write there; another store's stays what it is.
+    """
+    if not training_input.job_dir:
         return None
-    path = local_path(training_input.job_dir)
+    top = _top(training_input.job_dir, objects_dir)
+    return top / str(trial) if training_input.is_tuning else top
+
+
+def _top(job_dir: str, objects_dir: Path | None) -> Path | Place:
+    if is_gs(job_dir):
+        place = Place.parse(job_dir)
+        return place if objects_dir is None else ObjectFiles(objects_dir).path(place)
+    path = local_path(job_dir)
     assert path is not None  # The door took no other.
-    return path / str(trial) if training_input.is_tuning else path
+    return path
 
 
 def attempt_spec(job: JobInput, ref: AttemptRef, values: Mapping[str, Value]) -> AttemptSpec:
     """Describe one attempt at a trial with these values, which are in the order of the params."""
     training_input = job.training_input
-    job_dir = trial_job_dir(training_input, ref.trial)
+    job_dir = trial_job_dir(training_input, ref.trial, job.objects_dir)
     assert training_input.python_module is not None  # The door took no job without.
     return AttemptSpec(
         ref=ref,
@@ -56,7 +74,7 @@ def attempt_spec(job: JobInput, ref: AttemptRef, values: Mapping[str, Value]) ->
 
 
 def _arguments(
-    training_input: TrainingInput, values: Mapping[str, Value], job_dir: Path | None
+    training_input: TrainingInput, values: Mapping[str, Value], job_dir: Path | Place | None
 ) -> tuple[str, ...]:
     # A tuned value follows the user's own flags: argparse takes the last one.
     flags = [f"--{name}={format_value(value)}" for name, value in values.items()]
@@ -64,7 +82,7 @@ def _arguments(
     return (*(training_input.args or ()), *flags, *last)
 
 
-def _environment(job: JobInput, ref: AttemptRef, job_dir: Path | None) -> dict[str, str]:
+def _environment(job: JobInput, ref: AttemptRef, job_dir: Path | Place | None) -> dict[str, str]:
     description = _snake_case(job.wire)
     if job_dir is not None:
         description["job_dir"] = str(job_dir)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from api_schemas.hyperparameters import HyperparameterSpec
 from api_schemas.jobs import TrainingInput
@@ -36,8 +37,12 @@ class View:
         return AttemptRef(self.ref, trial.number, current(trial).number)
 
 
-def look(database: Database, job_pk: int) -> View:
-    """Read a job and its live trials in one snapshot."""
+def look(database: Database, job_pk: int, objects_dir: Path | None = None) -> View:
+    """Read a job and its live trials in one snapshot.
+
+    Args:
+        objects_dir: where trials find what is behind gs://, if it is the service's own.
+    """
     with database.read() as session:
         job = session.get_one(Job, job_pk)
         live = live_trials(session, job_pk)
@@ -45,9 +50,8 @@ def look(database: Database, job_pk: int) -> View:
     spec = None if wire is None else HyperparameterSpec.model_validate(wire)
     training_input = TrainingInput.model_validate(job.training_input)
     tag = None if spec is None else spec.effective_metric_tag
-    return View(
-        job, JobRef(job.project, job.job_id), JobInput(training_input, job.training_input, tag), spec, live
-    )
+    job_input = JobInput(training_input, job.training_input, tag, objects_dir)
+    return View(job, JobRef(job.project, job.job_id), job_input, spec, live)
 
 
 def current(trial: Trial) -> Attempt:

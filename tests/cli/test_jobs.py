@@ -1,4 +1,4 @@
-"""`vernier jobs describe`, `list` and `cancel` as their user sees them."""
+"""`vernier jobs describe`, `list`, `cancel` and `update` as their user sees them."""
 
 import json
 
@@ -172,3 +172,49 @@ def test_cancel_of_an_unknown_job_exits_with_1(vernier: Run) -> None:
 
     assert result.exit_code == 1
     assert "(vernier.jobs.cancel) NOT_FOUND" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        (["--update-labels", "team=x,spot="], {"owner": "ana", "team": "x", "spot": ""}),
+        (["--remove-labels", "owner, nobody"], {}),
+        (["--update-labels", "team=x", "--remove-labels", "owner"], {"team": "x"}),
+        (["--clear-labels"], {}),
+        (["--clear-labels", "--update-labels", "team=x"], {"team": "x"}),
+    ],
+)
+def test_update_changes_labels(
+    service: FakeService, vernier: Run, words: list[str], left: dict[str, str]
+) -> None:
+    service.add("j", labels={"owner": "ana"})
+    result = vernier("jobs", "update", "j", *words)
+
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "Updated job [j].\n")
+    assert service.jobs["local", "j"]["labels"] == left
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "give one of --update-labels"),
+        (["--clear-labels", "--remove-labels", "a"], "leave --remove-labels out"),
+        (["--update-labels", "owner"], "--update-labels: 'owner' is no KEY=VALUE"),
+        (["--update-labels", "a=1,a=2"], "--update-labels: 'a' is there twice"),
+    ],
+)
+def test_an_update_that_says_nothing_sensible_is_not_sent(
+    service: FakeService, vernier: Run, words: list[str], said: str
+) -> None:
+    result = vernier("jobs", "update", "j", *words)
+
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert service.requests == []
+
+
+def test_update_of_an_unknown_job_exits_with_1(vernier: Run) -> None:
+    result = vernier("jobs", "update", "j", "--clear-labels")
+
+    assert result.exit_code == 1
+    assert "(vernier.jobs.update) NOT_FOUND" in result.stderr

@@ -114,12 +114,16 @@ def test_local_packages_are_copied_and_others_left_where_they_are(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ((*IMAGE, "--stream-logs"), "--stream-logs is not served yet"),
+        ((*IMAGE, "--stream-logs", "--watch"), "exclude each other"),
+        ((*IMAGE, "--stream-logs", "--async"), "exclude each other"),
         ((*IMAGE, "--watch", "--async"), "exclude each other"),
         ((), "there is nothing to run"),
         (("--packages", "missing.whl"), "missing.whl: No such file"),
         (("--packages", "file://host/a.whl"), "file:///"),
-        (("--packages", "x.whl", "--staging-bucket", "gs://b"), "gs://b needs the object store"),
+        (("--packages", "x.whl", "--staging-bucket", "gs://B"), "gs://B must name a bucket with lower-case"),
+        (("--packages", "x.whl", "--staging-bucket", "s3://bucket"), "neither gs:// nor a folder"),
+        (("--packages", "x.whl", "--job-dir", "gs://UP/run"), "--job-dir: gs://UP/run must name a bucket"),
+        (("--packages", "x.whl", "--staging-bucket", "gs://bucket"), "x.whl: No such file"),
         (("--package-path", "missing"), "there is no folder"),
         ((*IMAGE, "--config", "missing.yaml"), "cannot read missing.yaml"),
     ],

@@ -30,6 +30,7 @@ class FakeService:
     def __init__(self) -> None:
         self.jobs: dict[tuple[str, str], dict[str, Any]] = {}
         self.stories: dict[str, list[dict[str, Any]]] = {}
+        self.log_pages: list[dict[str, Any]] = []  # answers to entries:list, one a request; then empty ones
         self.faults: list[int | str] = []
         self.raw_answer: tuple[int, str, bytes] | None = None  # status, content type, body: for every request
         self.retry_after: str | None = None
@@ -42,6 +43,9 @@ class FakeService:
                 service._handle(self)
 
             def do_POST(self) -> None:
+                service._handle(self)
+
+            def do_PATCH(self) -> None:
                 service._handle(self)
 
             def log_message(self, format: str, *args: object) -> None:
@@ -95,6 +99,8 @@ class FakeService:
             handler.wfile.write(content)
 
     def _answer(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, dict[str, Any]]:
+        if path == "/v2/entries:list":
+            return 200, self.log_pages.pop(0) if self.log_pages else {}
         match = re.fullmatch(r"/v1/projects/([^/]+)/jobs(?:/([^/:]+)(:cancel)?)?", path)
         if match is None:
             return 404, {"detail": "Not Found"}
@@ -109,6 +115,9 @@ class FakeService:
         if cancel:
             job["state"] = "CANCELLING"
             return 200, {}
+        if method == "PATCH":
+            job.update({path: copy.deepcopy(body[path]) for path in query["updateMask"].split(",")})
+            return 200, job
         story = self.stories.get(job_id)
         if story:
             job.update(story.pop(0) if len(story) > 1 else story[0])

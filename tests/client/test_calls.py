@@ -1,5 +1,7 @@
 """Each call asks what the contract says (docs/contract.md 1.2) and gives what the service answers."""
 
+from typing import Any
+
 import pytest
 
 from client import AlreadyExists, InvalidArgument, NotFound, VernierClient
@@ -31,6 +33,40 @@ def test_cancel_posts_an_empty_object(service: FakeService, client: VernierClien
 
     assert service.requests == [("POST", f"{JOBS}/census_1:cancel", {}, {})]
     assert service.jobs["local", "census_1"]["state"] == "CANCELLING"
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ({"update": {"team": "x", "owner": "bo"}}, {"owner": "bo", "spot": "", "team": "x"}),
+        ({"remove": ["owner", "nobody"]}, {"spot": ""}),
+        ({"update": {"a": "1", "b": "2"}, "remove": ["a", "spot"]}, {"owner": "ana", "b": "2"}),
+    ],
+)
+def test_labels_are_read_changed_and_written_as_a_whole(
+    service: FakeService, client: VernierClient, given: dict[str, Any], left: dict[str, str]
+) -> None:
+    service.add("census_1", labels={"owner": "ana", "spot": ""})
+
+    assert client.update_labels("census_1", **given)["labels"] == left
+    assert service.requests == [
+        ("GET", f"{JOBS}/census_1", {}, None),
+        ("PATCH", f"{JOBS}/census_1", {"updateMask": "labels"}, {"labels": left}),
+    ]
+
+
+def test_labels_are_cleared_before_others_are_set(service: FakeService, client: VernierClient) -> None:
+    service.add("census_1", labels={"owner": "ana"})
+
+    assert client.update_labels("census_1", {"a": "1"}, clear=True)["labels"] == {"a": "1"}
+    assert client.update_labels("census_1", clear=True)["labels"] == {}
+    assert service.methods() == ["PATCH", "PATCH"]
+
+
+def test_labels_of_an_unknown_job_are_not_found(client: VernierClient) -> None:
+    for clear in (False, True):
+        with pytest.raises(NotFound):
+            client.update_labels("census_1", {"a": "1"}, clear=clear)
 
 
 def test_list_goes_through_all_pages_as_they_are_needed(service: FakeService, client: VernierClient) -> None:

@@ -101,10 +101,11 @@ def test_the_states_page_has_the_transitions_of_the_code(
 
 
 def test_every_section_that_the_code_refers_to_is_there() -> None:
-    headings = re.findall(r"^##+ (\d(?:\.\d)?)", page("docs/contract.md").text, re.M)
+    headings = re.findall(r"^##+ (\d+(?:\.\d+)?)", page("docs/contract.md").text, re.M)
+    number = r"\d+(?:\.\d+)?"
     for path in (path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
-        for lists in re.findall(r"contract(?:\.md)? ((?:\d(?:\.\d)?(?:, | to )?)+)", path.read_text(), re.I):
-            for section in re.findall(r"\d(?:\.\d)?", lists):
+        for lists in re.findall(rf"contract(?:\.md)? ((?:{number}(?:, | to )?)+)", path.read_text(), re.I):
+            for section in re.findall(number, lists):
                 assert section in headings, f"{path.relative_to(ROOT)} refers to section {section}"
 
 

@@ -5,14 +5,30 @@ from pathlib import Path
 import pytest
 
 from store.database import Database
+from tests.postgres_server import PostgresServer
 from tests.service.door import Door, Project, open_door
 
 NUMBERS = itertools.count(1)
 
 
+ON_BOTH = {"test_cancel", "test_create", "test_get_and_list", "test_job_view", "test_resume"}
+"""Modules whose tests run on PostgreSQL too: those that ask most of the database."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    module = metafunc.module.__name__.rpartition(".")[2]
+    if "database" in metafunc.fixturenames and module in ON_BOTH:
+        metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path_factory.mktemp('store') / 'vernier.sqlite3'}")
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    if getattr(request, "param", "sqlite") == "postgresql":
+        postgres: PostgresServer = request.getfixturevalue("postgres")
+        url = postgres.url_of(postgres.create_database())
+    else:
+        url = f"sqlite:///{tmp_path_factory.mktemp('store') / 'vernier.sqlite3'}"
+    made = Database(url)
     made.upgrade()
     yield made
     made.close()

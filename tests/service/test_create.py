@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,6 +84,16 @@ def test_a_name_can_be_used_once_in_a_project(project: Project) -> None:
         project.http.post("/jobs", json=project.body("taken", region="b")), 409, "ALREADY_EXISTS"
     )
     assert f"projects/{project.name}/jobs/taken" in error["message"]
+    assert project.get("taken") == first
+
+
+def test_a_name_is_taken_whatever_has_become_of_the_packages_since(project: Project, tmp_path: Path) -> None:
+    package = tmp_path / "trainer.tar.gz"
+    package.touch()
+    first = project.create("taken", packageUris=[str(package)])
+    package.unlink()
+    again = project.http.post("/jobs", json=project.body("taken", packageUris=[str(package)]))
+    error_of(again, 409, "ALREADY_EXISTS")
     assert project.get("taken") == first
 
 

@@ -71,7 +71,7 @@ def test_a_page_size_that_is_none_is_refused(project: Project, size: str) -> Non
 
 
 def forged(project: str, key: int) -> str:
-    check = hashlib.sha256(f"{project}/{key}".encode()).hexdigest()[:8]
+    check = hashlib.sha256(f"{project}/{key}/".encode()).hexdigest()[:8]
     return base64.urlsafe_b64encode(f"{key}.{check}".encode()).decode().rstrip("=")
 
 
@@ -94,15 +94,10 @@ def test_a_token_of_another_project_is_refused(project: Project) -> None:
     assert violation["field"] == "page_token"
 
 
-def test_a_filter_is_refused_rather_than_ignored(project: Project) -> None:
-    (violation,) = violations(project.http.get("/jobs", params={"filter": "jobId:rnn* AND state:FAILED"}))
-    assert violation["field"] == "filter"
-
-
 def test_parameters_that_any_method_takes_are_no_error(project: Project) -> None:
     project.create("a")
     common = {"alt": "json", "prettyPrint": "true", "key": "k", "quotaUser": "me", "fields": "jobId"}
-    assert answer_of(project.http.get("/jobs/a", params=common))["jobId"] == "a"
+    assert project.http.get("/jobs/a", params=common).json() == {"jobId": "a"}
 
 
 def test_a_job_of_another_project_is_not_found(project: Project) -> None:

@@ -52,6 +52,45 @@ def test_pages_are_followed_to_the_end(project: Project, jobs: Any, parent: str)
     assert listed == names[::-1]
 
 
+def test_labels_are_patched_unless_the_job_has_changed(project: Project, jobs: Any, parent: str) -> None:
+    job = project.create("a")
+    body = {"labels": {"owner": "ana"}, "etag": job["etag"]}
+    request = {"name": f"{parent}/jobs/a", "updateMask": "labels,etag", "body": body}
+    assert jobs.patch(**request).execute()["labels"] == {"owner": "ana"}
+    with pytest.raises(HttpError) as refused:
+        jobs.patch(**request).execute()
+    assert refused.value.status_code == 409
+
+
+def test_a_policy_is_set_read_and_asked_about(project: Project, jobs: Any, parent: str) -> None:
+    project.create("a")
+    resource = f"{parent}/jobs/a"
+    policy = jobs.getIamPolicy(resource=resource, options_requestedPolicyVersion=3).execute()
+    policy["bindings"] = [{"role": "roles/ml.viewer", "members": ["user:ana@example.com"]}]
+    answer = jobs.setIamPolicy(resource=resource, body={"policy": policy}).execute()
+    assert answer["bindings"] == policy["bindings"]
+    assert jobs.getIamPolicy(resource=resource).execute() == answer
+    asked = {"permissions": ["ml.jobs.get"]}
+    assert jobs.testIamPermissions(resource=resource, body=asked).execute() == asked
+
+
+@pytest.mark.parametrize("terms", [1, 100])
+def test_a_filter_of_any_length_is_followed_page_by_page(
+    project: Project, jobs: Any, parent: str, terms: int
+) -> None:
+    """The client makes a POST of a GET whose address is longer than 2048 characters."""
+    names = [project.create()["jobId"] for _ in range(5)]
+    project.create("other")
+    filter_ = " ".join(["NOT jobId:other*"] * terms)
+    listed: list[str] = []
+    request = jobs.list(parent=parent, pageSize=2, filter=filter_)
+    while request is not None:
+        answer = request.execute()
+        listed += [job["jobId"] for job in answer.get("jobs", [])]
+        request = jobs.list_next(request, answer)
+    assert listed == names[::-1]
+
+
 def test_an_empty_project_lists_nothing(jobs: Any, parent: str) -> None:
     assert jobs.list(parent=parent).execute() == {}
 

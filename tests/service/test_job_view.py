@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from sqlalchemy import event, update
 from sqlalchemy.orm import Session
 
-from store.jobs import lock_job, set_state
+from service.ended_outputs import EndedOutputs
+from service.job_view import job_wire, jobs_wire
+from store.jobs import list_jobs, lock_job, set_state
 from store.measurements import add_measurements, last_value
-from store.models import Job
+from store.models import Job, Trial
 from store.states import State
 from store.trials import add_trial, finish_trial
-from tests.service.door import Project
+from tests.service.door import Project, answer_of
 
 PARAMS = [
     {"parameterName": "lr", "type": "DOUBLE", "minValue": 0.001, "maxValue": 0.1},
@@ -36,9 +39,11 @@ class Point:
 class Rows:
     """Writes what the worker would."""
 
-    def __init__(self, project: Project, **hyperparameters: Any) -> None:
+    def __init__(self, project: Project, tuning: bool = True, **hyperparameters: Any) -> None:
         self._project = project
-        self.job_id = project.create(hyperparameters={"params": PARAMS, **hyperparameters})["jobId"]
+        search = {"hyperparameters": {"params": PARAMS, **hyperparameters}} if tuning else {}
+        self.job_id = project.create(**search)["jobId"]
+        self._values = VALUES if tuning else {}
         self._trials = 0
 
     def job(self, session: Session) -> Job:
@@ -58,13 +63,15 @@ class Rows:
         state: State | None = State.SUCCEEDED,
         stopped_early: bool = False,
         error_message: str | None = None,
+        hours: float = 1 / 60,
     ) -> None:
-        """A trial that measured this; None: it runs on. A bare number is a value at step 1."""
+        """A trial that measured this; no state: it runs on. A bare number is a value at step 1."""
         self._trials += 1
         measured = [point if isinstance(point, Point) else Point(1, point) for point in points]
         with self._project.door.database.write() as session:
             job = self.job(session)
-            trial = add_trial(session, job, self._trials, VALUES, NOON)
+            job.start_time = NOON
+            trial = add_trial(session, job, self._trials, self._values, NOON)
             session.flush()
             add_measurements(session, trial.id, measured)
             final = last_value(session, trial.id)
@@ -72,7 +79,7 @@ class Rows:
                 trial.final_step, trial.final_value = final
             trial.stopped_early = stopped_early
             if state is not None:
-                finish_trial(job, trial, state, NOON + 60, error_message)
+                finish_trial(job, trial, state, NOON + 3600 * hours, error_message)
 
     def output(self) -> dict[str, Any]:
         output: dict[str, Any] = self._project.get(self.job_id)["trainingOutput"]
@@ -88,6 +95,7 @@ def test_a_finished_trial_in_full(project: Project) -> None:
     rows.trial(Point(0, 0.5), Point(1000, 0.91), stopped_early=True)
     assert rows.output() == {
         "completedTrialCount": "1",
+        "consumedMLUnits": 0.02,
         "isHyperparameterTuningJob": True,
         "hyperparameterMetricTag": "accuracy",
         "trials": [
@@ -191,7 +199,97 @@ def test_a_trial_says_why_it_failed(project: Project) -> None:
 
 
 def test_a_plain_job_has_no_trials_to_show(project: Project) -> None:
-    assert "trainingOutput" not in project.create()
+    rows = Rows(project, tuning=False)
+    assert "trainingOutput" not in project.get(rows.job_id)
+    rows.trial(hours=0.5)
+    assert rows.output() == {"consumedMLUnits": 0.5}
+
+
+def test_units_are_hours_that_trials_ran(project: Project) -> None:
+    rows = Rows(project)
+    for hours in (0.5, 1.25, 0.111):
+        rows.trial(hours=hours)
+    assert rows.output()["consumedMLUnits"] == 1.86
+
+
+def test_units_grow_while_a_trial_runs(project: Project) -> None:
+    rows = Rows(project, tuning=False)
+    rows.trial(state=None)
+    with project.door.database.read() as session:
+        job = rows.job(session)
+        outputs = [job_wire(session, job, now=NOON + 3600 * hours)["trainingOutput"] for hours in (0.5, 0.75)]
+    assert outputs == [{"consumedMLUnits": 0.5}, {"consumedMLUnits": 0.75}]
+
+
+@pytest.mark.parametrize("hours", [0.0, 0.004, -1.0])
+def test_no_units_to_speak_of_are_left_out(project: Project, hours: float) -> None:
+    """Not even where the clock went back."""
+    rows = Rows(project, tuning=False)
+    rows.trial(hours=hours)
+    assert "trainingOutput" not in project.get(rows.job_id)
+
+
+def test_a_list_shows_all_but_the_curves(project: Project) -> None:
+    for tuning in (True, False, True):
+        rows = Rows(project, tuning, **({"goal": "MINIMIZE"} if tuning else {}))
+        for value in (0.5, 0.25):
+            rows.trial(Point(1, 1.0), Point(2, value), Point(3, value))
+        rows.trial(Point(4, 0.0), state=State.FAILED, error_message="Exit status 1")
+    project.create()
+    listed = answer_of(project.http.get("/jobs"))["jobs"]
+    got = [project.get(job["jobId"]) for job in listed]
+    for job in got:
+        for trial in job.get("trainingOutput", {}).get("trials", ()):
+            assert trial.pop("allMetrics")
+    assert listed == got
+
+
+def test_jobs_in_a_list_have_their_places_in_the_queue(project: Project) -> None:
+    for _ in range(3):
+        project.create()
+    listed = answer_of(project.http.get("/jobs"))["jobs"]
+    places = [int(job["jobPosition"]) for job in listed]
+    assert places == sorted(places, reverse=True)
+    assert [job["jobPosition"] for job in listed] == [
+        project.get(job["jobId"])["jobPosition"] for job in listed
+    ]
+
+
+def test_a_curve_looks_the_same_before_and_after_its_trial_ends_and_without_the_kept_text(
+    project: Project,
+) -> None:
+    """The text is kept when the trial ends; one that ended before texts were kept has none."""
+    points = [Point(0, 0.0), Point(3, 1 / 3), Point(2, 1e-300), Point(5, math.inf), Point(2**62, -1e22)]
+    running, ended, older = (Rows(project) for _ in range(3))
+    running.trial(*points, state=None)
+    for rows in (ended, older):
+        rows.trial(*points)
+    with project.door.database.write() as session:
+        session.execute(update(Trial).where(Trial.job_pk == older.job(session).id).values(curve=None))
+    curves = [rows.trials()[0]["allMetrics"] for rows in (running, ended, older)]
+    assert curves[0] == curves[1] == curves[2]
+    assert len(curves[0]) == 4
+
+
+@pytest.mark.parametrize("jobs", [1, 8])
+def test_a_list_takes_as_many_queries_however_long_it_is(project: Project, jobs: int) -> None:
+    for _ in range(jobs):
+        Rows(project).trial(0.5)
+        project.create()
+    statements: list[str] = []
+    database = project.door.database
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        statements.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        with database.read() as session:
+            listed = list_jobs(session, project.name, 100)
+            assert len(jobs_wire(session, listed, EndedOutputs())) == 2 * jobs
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
+    assert len([statement for statement in statements if "SELECT" in statement]) == 3
 
 
 PATHS: Sequence[tuple[Sequence[State], bool]] = [

@@ -43,15 +43,15 @@ def test_a_package_that_is_not_there_is_told_by_its_place_in_the_list(project: P
     ("uri", "said"),
     [
         (
-            "gs://bucket/trainer.tar.gz",
-            "is of a kind that is not served yet; local paths, file://, http:// and",
+            "s3://bucket/trainer.tar.gz",
+            "is of a kind that is not served; local paths, file://, gs://, http:// and",
         ),
-        ("s3://bucket/trainer.tar.gz", "is of a kind that is not served yet"),
         ("trainer.tar.gz", "give an absolute path"),
         ("file://host/trainer.tar.gz", "names the host 'host'"),
         ("file:///a%00b", "NUL"),
         ("//[", "does not exist"),
-        ("gs://[", "is of a kind that is not served yet"),
+        ("s3://[", "is of a kind that is not served"),
+        ("gs://[", "must name a bucket"),
         ("file://\u2100/a", "NFKC"),
         ("/" + "a" * 300, "does not exist"),
         ("/a" * 3000, "does not exist"),
@@ -68,9 +68,9 @@ def test_a_package_that_can_not_be_fetched_is_refused_with_a_sentence(
 
 
 def test_a_job_dir_elsewhere_is_refused_with_a_sentence(project: Project) -> None:
-    (violation,) = project.refusal(jobDir="gs://bucket/census")
+    (violation,) = project.refusal(jobDir="s3://bucket/census")
     assert violation["field"] == "job_dir"
-    assert violation["description"].endswith("not served yet; local paths and file:// are.")
+    assert violation["description"].endswith("not served; local paths, file:// and gs:// are.")
 
 
 @pytest.mark.parametrize("uri", ["http://host/trainer.tar.gz", "HTTPS://host/trainer.whl"])

@@ -43,7 +43,7 @@ def status_of(door: Door, method: str, target: str, body: bytes = b"") -> int:
         ("/%", 404),
         ("/v1/projects/p/jobs?pageSize=%00", 400),
         ("/v1/projects/p/jobs?pageToken=%ff", 400),
-        ("/v1/projects/p/jobs?" + "a=1&" * 5000, 200),
+        ("/v1/projects/p/jobs?" + "a=1&" * 5000, 400),
     ],
 )
 def test_odd_targets(door: Door, target: str, status: int) -> None:
@@ -57,7 +57,6 @@ def test_odd_targets(door: Door, target: str, status: int) -> None:
         ("POST", "/jobs/a"),
         ("DELETE", "/jobs/a"),
         ("PUT", "/jobs/a"),
-        ("PATCH", "/jobs/a"),
         ("DELETE", "/jobs"),
     ],
 )
@@ -67,8 +66,8 @@ def test_methods_that_are_not_served_say_so(project: Project, method: str, path:
 
 
 def test_a_path_that_is_none_says_so(project: Project) -> None:
-    error = error_of(project.http.get("/models"), 404, "NOT_FOUND")
-    assert f"/v1/projects/{project.name}/models" in error["message"]
+    error = error_of(project.http.get("/rockets"), 404, "NOT_FOUND")
+    assert f"/v1/projects/{project.name}/rockets" in error["message"]
 
 
 def test_a_long_name_is_cut_where_it_is_quoted(project: Project) -> None:

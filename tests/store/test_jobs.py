@@ -5,11 +5,11 @@ import pytest
 from store.database import Database
 from store.jobs import (
     DuplicateJob,
-    count_ahead,
     find_job,
     job_key,
     list_jobs,
     lock_job,
+    places_in_queue,
     request_cancel,
     set_state,
 )
@@ -98,8 +98,15 @@ class TestLists:
             add_job(session, "running", State.RUNNING)
             first = add_job(session, "first")
             add_job(session, "foreign", project="q")
-            third = add_job(session, "third")
-            assert (count_ahead(session, first), count_ahead(session, third)) == (1, 3)
+            third, last = add_job(session, "third"), add_job(session, "last")
+            assert places_in_queue(session, [third]) == {third.id: 3}
+            assert places_in_queue(session, [last, first]) == {first.id: 1, last.id: 4}
+
+    def test_only_what_is_queued_has_a_place(self, database: Database) -> None:
+        with database.write() as session:
+            jobs = {state: add_job(session, f"job_{state}", state) for state in State}
+            assert places_in_queue(session, jobs.values()) == {jobs[State.QUEUED].id: 1}
+            assert places_in_queue(session, []) == {}
 
 
 class TestCancelling:

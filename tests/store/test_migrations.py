@@ -38,31 +38,31 @@ def _differences(database: Database) -> list[object]:
         return compare_metadata(context, Base.metadata)  # type: ignore[no-any-return]
 
 
-def test_an_empty_database_becomes_what_the_models_say(database: Database) -> None:
-    assert _differences(database) == []
-    assert set(Base.metadata.tables) <= _tables(database)
+def test_an_empty_database_becomes_what_the_models_say(own_database: Database) -> None:
+    assert _differences(own_database) == []
+    assert set(Base.metadata.tables) <= _tables(own_database)
 
 
-def test_a_difference_would_be_noticed(database: Database) -> None:
-    with database.engine.execution_options(writes=True).begin() as connection:
+def test_a_difference_would_be_noticed(own_database: Database) -> None:
+    with own_database.engine.execution_options(writes=True).begin() as connection:
         connection.exec_driver_sql("ALTER TABLE trials DROP COLUMN error_message")
         connection.exec_driver_sql("DROP INDEX jobs_due")
-    assert len(_differences(database)) == 2
+    assert len(_differences(own_database)) == 2
 
 
-def test_upgrading_what_is_up_to_date_keeps_all(database: Database) -> None:
-    with database.write() as session:
+def test_upgrading_what_is_up_to_date_keeps_all(own_database: Database) -> None:
+    with own_database.write() as session:
         add_job(session, "kept")
-    database.upgrade()
-    with database.read() as session:
+    own_database.upgrade()
+    with own_database.read() as session:
         assert find_job(session, "p", "kept") is not None
 
 
-def test_the_way_back_ends_with_nothing_and_forth_again_with_all(database: Database) -> None:
-    _migrate(database, "base")
-    assert _tables(database) == {"alembic_version"}
-    _migrate(database, "head")
-    assert _differences(database) == []
+def test_the_way_back_ends_with_nothing_and_forth_again_with_all(own_database: Database) -> None:
+    _migrate(own_database, "base")
+    assert _tables(own_database) == {"alembic_version"}
+    _migrate(own_database, "head")
+    assert _differences(own_database) == []
 
 
 def test_the_history_has_one_end() -> None:

@@ -19,6 +19,7 @@ from worker.launchers.protocol import (
     AttemptStatus,
     JobRef,
     Launcher,
+    Stream,
 )
 
 GRACE = 0.1
@@ -381,8 +382,9 @@ class LauncherContract:
             ("print('out')", "out\n"),
             ("", ""),
             ("sys.stderr.buffer.write(b'caf\\xe9\\n')", "caf\ufffd\n"),
+            ("sys.stderr.buffer.write(b'a\\0b\\n')", "ab\n"),
         ],
-        ids=["both", "output only", "nothing", "not UTF-8"],
+        ids=["both", "output only", "nothing", "not UTF-8", "a NUL, which no database takes"],
     )
     def test_the_last_lines_are_the_errors_or_else_the_output(
         self, launcher: Launcher, platform: Platform, source: str, kept: str
@@ -399,3 +401,27 @@ class LauncherContract:
 
     def test_there_are_no_last_lines_of_what_never_ran(self, launcher: Launcher, platform: Platform) -> None:
         assert launcher.last_lines(platform.spec("").ref, 10) == ""
+
+    # What it prints, as it prints it
+
+    def test_output_is_read_from_an_offset_while_it_runs_and_after(
+        self, launcher: Launcher, platform: Platform, folder: Path
+    ) -> None:
+        source = """
+sys.stdout.buffer.write(b"caf\\xe9 12345\\n"); sys.stdout.flush()
+print("err", file=sys.stderr, flush=True)
+"""
+        spec = platform.spec(source + HELD + "print('after')")
+        launcher.launch(spec)
+        wait_until(lambda: lines(folder, "begun"), 30)
+        assert launcher.read_output(spec.ref, Stream.OUT, 0, 1000) == b"caf\xe9 12345\n"
+        assert launcher.read_output(spec.ref, Stream.OUT, 5, 3) == b"123"
+        assert launcher.read_output(spec.ref, Stream.ERR, 0, 1000) == b"err\n"
+        assert launcher.read_output(spec.ref, Stream.ERR, 4, 1000) == b""
+        assert launcher.read_output(spec.ref, Stream.ERR, 1000, 1000) == b""
+        (folder / "go").touch()
+        end_of(launcher, spec.ref)
+        assert platform.launcher().read_output(spec.ref, Stream.OUT, 11, 1000) == b"after\n"
+
+    def test_what_never_ran_has_printed_nothing(self, launcher: Launcher, platform: Platform) -> None:
+        assert launcher.read_output(platform.spec("").ref, Stream.OUT, 0, 10) == b""

@@ -21,6 +21,10 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from store.objects.errors import ObjectStoreError
+from store.objects.files import ObjectFiles
+from store.objects.names import Place, is_gs
+
 ENDINGS = (".tar.gz", ".tgz", ".zip", ".whl")
 
 
@@ -35,17 +39,25 @@ class Plan:
     env: Path
     python: Path
     max_bytes: int
+    objects: Path | None
+    """What is behind gs://; None: Google Cloud Storage is."""
 
 
 def main(arguments: list[str]) -> int:
     """Carry out the plan in the file named by the only argument."""
     raw = json.loads(Path(arguments[0]).read_text())
     plan = Plan(
-        tuple(raw["uris"]), Path(raw["packages"]), Path(raw["env"]), Path(raw["python"]), raw["max_bytes"]
+        tuple(raw["uris"]),
+        Path(raw["packages"]),
+        Path(raw["env"]),
+        Path(raw["python"]),
+        raw["max_bytes"],
+        None if raw.get("objects") is None else Path(raw["objects"]),
     )
     try:
         files = [
-            fetch(uri, plan.packages / str(number), plan.max_bytes) for number, uri in enumerate(plan.uris)
+            fetch(uri, plan.packages / str(number), plan.max_bytes, plan.objects)
+            for number, uri in enumerate(plan.uris)
         ]
         make_environment(plan.env, plan.python)
         for file in files:
@@ -56,8 +68,11 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def fetch(uri: str, into: Path, max_bytes: int) -> Path:
+def fetch(uri: str, into: Path, max_bytes: int, objects: Path | None = None) -> Path:
     """Bring one package into a directory of its own; gives its path there.
+
+    Args:
+        objects: what is behind gs://; None if that is Google Cloud Storage.
 
     Raises:
         InstallFailed: there is no such package, it is too large, or no kind that pip installs.
@@ -65,11 +80,13 @@ def fetch(uri: str, into: Path, max_bytes: int) -> Path:
     parts = urlsplit(uri)
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
+    if is_gs(uri):
+        return _download_object(uri, into, max_bytes, objects)
     if parts.scheme in ("http", "https"):
         return _download(uri, into / _file_name(parts.path, uri), max_bytes)
     if parts.scheme in ("", "file"):
         return _copy(Path(unquote(parts.path)) if parts.scheme else Path(uri), into)
-    raise InstallFailed(f"{uri}: only local paths, file://, http:// and https:// can be fetched")
+    raise InstallFailed(f"{uri}: only local paths, file://, gs://, http:// and https:// can be fetched")
 
 
 def make_environment(env: Path, python: Path) -> None:
@@ -115,6 +132,28 @@ def _download(uri: str, target: Path, max_bytes: int) -> Path:
                 file.write(chunk)
     except httpx.HTTPError as error:
         raise InstallFailed(f"{uri} can't be fetched: {error}") from error
+    return target
+
+
+def _download_object(uri: str, into: Path, max_bytes: int, objects: Path | None) -> Path:
+    try:
+        place = Place.parse(uri)
+        target = into / _file_name(place.name, uri)
+        if objects is not None:
+            with (
+                ObjectFiles(objects).open(place.bucket, place.name) as (_, content),
+                target.open("xb") as file,
+            ):
+                shutil.copyfileobj(content, file)
+            return target
+    except (ObjectStoreError, OSError) as error:
+        raise InstallFailed(f"{uri} can't be fetched: {error}") from error
+    from worker.google_storage import Unreachable, download
+
+    try:
+        download(place, target, max_bytes)
+    except Unreachable as error:
+        raise InstallFailed(str(error)) from error
     return target
 
 

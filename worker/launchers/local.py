@@ -9,11 +9,15 @@
 """
 
 import json
+import math
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from store.objects.names import Place
+from worker.google_storage import GoogleStorage, Unreachable
 from worker.launchers.process_group import ProcessGroup
 from worker.launchers.protocol import (
     AttemptPhase,
@@ -26,11 +30,16 @@ from worker.launchers.protocol import (
     PackagesSpec,
     Preparation,
     PreparationPhase,
+    Stream,
 )
 from worker.launchers.waiting import EndOfProcess
+from worker.metrics.mirror import age, refresh
+from worker.metrics.regular_file import open_regular, read_at
 
 TAIL_BYTES = 64 * 1024
 INSTALL_GRACE_SECONDS = 5.0
+MIRROR_SECONDS = 10.0
+"""How often event files elsewhere are looked at while a trial runs: each look is a request that is billed."""
 
 
 class LocalLauncher:
@@ -46,17 +55,25 @@ class LocalLauncher:
         slots: int,
         max_package_bytes: int,
         ended: Callable[[JobRef], None] = lambda job: None,
+        objects_dir: Path | None = None,
     ) -> None:
         self._jobs_dir = jobs_dir
         self._trial_python = trial_python
         self._slots = slots
         self._max_package_bytes = max_package_bytes
         self._ended = ended
+        self._objects_dir = objects_dir
+        self._google = GoogleStorage()
+        self._ask_google_after = 0.0
         self._ends = EndOfProcess()
 
     @property
     def slots(self) -> int:
         return self._slots
+
+    @property
+    def objects_dir(self) -> Path | None:
+        return self._objects_dir
 
     def prepare(self, spec: PackagesSpec) -> Preparation:
         if not spec.uris:
@@ -96,7 +113,7 @@ class LocalLauncher:
         try:
             work.mkdir(parents=True, exist_ok=True)
             (directory / "hypertune").mkdir(exist_ok=True)
-            if spec.job_dir is not None:
+            if isinstance(spec.job_dir, Path):
                 spec.job_dir.mkdir(parents=True, exist_ok=True)
             leader = group.start(
                 [str(python), "-m", spec.module, *spec.args],
@@ -128,11 +145,37 @@ class LocalLauncher:
     def last_lines(self, ref: AttemptRef, limit: int) -> str:
         return ProcessGroup(self._attempt_dir(ref)).last_lines(limit)
 
-    def metric_places(self, ref: AttemptRef, job_dir: Path | None) -> MetricPlaces:
+    def read_output(self, ref: AttemptRef, stream: Stream, offset: int, limit: int) -> bytes:
+        try:
+            with open_regular(self._attempt_dir(ref) / f"{stream}.log") as (descriptor, _):
+                return read_at(descriptor, limit, offset)
+        except OSError:
+            # It was never started; or the trial put something else there, which is not its output.
+            return b""
+
+    def metric_places(self, ref: AttemptRef, job_dir: Path | Place | None) -> MetricPlaces:
         directory = self._attempt_dir(ref)
+        if isinstance(job_dir, Place):
+            return self._mirrored(ref, job_dir, directory)
         # Without a jobDir a trainer has only its working directory to write to.
         root = job_dir if job_dir is not None else directory / "work"
         return MetricPlaces((root,), _hypertune_file(directory))
+
+    def _mirrored(self, ref: AttemptRef, place: Place, directory: Path) -> MetricPlaces:
+        # What the attempt left when it ended must be all there; before that, a look now and then will do.
+        running = ProcessGroup(directory).status().phase is AttemptPhase.RUNNING
+        folder = directory / "mirror"
+        problems: list[str] = []
+        if not running or time.monotonic() > self._ask_google_after:
+            try:
+                problems = refresh(self._google, place, folder, age(MIRROR_SECONDS) if running else math.inf)
+            except Unreachable as error:
+                # While it runs the rest can wait, and other trials should not wait for the answer as well.
+                self._ask_google_after = time.monotonic() + MIRROR_SECONDS
+                if not (running or error.lasting):
+                    raise
+                problems = [str(error)]
+        return MetricPlaces((folder / "files",), _hypertune_file(directory), tuple(problems))
 
     def close(self) -> None:
         """Stop watching. What runs goes on, and is found again by the next launcher."""
@@ -162,6 +205,7 @@ class LocalLauncher:
                     "env": str(self._env_dir(spec.job)),
                     "python": str(self._trial_python),
                     "max_bytes": self._max_package_bytes,
+                    "objects": None if self._objects_dir is None else str(self._objects_dir),
                 }
             )
         )

@@ -180,7 +180,8 @@ def _tail(path: Path, limit: int) -> str:
         with path.open("rb") as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - limit))
-            return file.read().decode("utf-8", errors="replace")
+            # PostgreSQL takes no NUL in a text.
+            return file.read().decode("utf-8", errors="replace").replace("\0", "")
     except FileNotFoundError:
         return ""
 

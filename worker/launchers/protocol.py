@@ -10,6 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from store.objects.names import Place
+
 
 @dataclass(frozen=True, slots=True)
 class JobRef:
@@ -43,8 +45,8 @@ class AttemptSpec:
     """Its whole argument list, in order."""
     environment: dict[str, str]
     """Variables the contract promises; the launcher adds those that depend on the platform."""
-    job_dir: Path | None
-    """The trial's own directory as given by the user; made before the trial starts."""
+    job_dir: Path | Place | None
+    """The trial's own place. A directory is made before the trial starts; another is the trial's affair."""
     has_packages: bool
     """Whether the job's own environment, made by `prepare`, is to be used."""
 
@@ -89,12 +91,21 @@ class AttemptStatus:
     """Whether `stop` reached it while it ran. If not, it ended by itself, whatever was intended since."""
 
 
+class Stream(StrEnum):
+    """Where an attempt prints."""
+
+    OUT = "stdout"
+    ERR = "stderr"
+
+
 @dataclass(frozen=True, slots=True)
 class MetricPlaces:
     """Where an attempt's metrics may appear."""
 
     roots: tuple[Path, ...]
     hypertune_file: Path
+    problems: tuple[str, ...] = ()
+    """Sentences about what could not be brought there, for the trial's log."""
 
 
 class LaunchFailed(Exception):
@@ -107,6 +118,11 @@ class Launcher(Protocol):
     @property
     def slots(self) -> int:
         """How many attempts may live at once, over all jobs."""
+        ...
+
+    @property
+    def objects_dir(self) -> Path | None:
+        """Where trials find what is behind gs:// as files; None if gs:// is another store's."""
         ...
 
     def prepare(self, spec: PackagesSpec) -> Preparation:
@@ -137,6 +153,17 @@ class Launcher(Protocol):
         """The end of the attempt's standard error, or of its output where that is empty."""
         ...
 
-    def metric_places(self, ref: AttemptRef, job_dir: Path | None) -> MetricPlaces:
-        """Where to look for what the attempt measures."""
+    def read_output(self, ref: AttemptRef, stream: Stream, offset: int, limit: int) -> bytes:
+        """What the attempt has printed to a stream: at most `limit` bytes from `offset` on.
+
+        Fewer only where it ends for now; none where there is nothing. What was read once never changes.
+        """
+        ...
+
+    def metric_places(self, ref: AttemptRef, job_dir: Path | Place | None) -> MetricPlaces:
+        """Where to look for what the attempt measures, with all of it that is there now.
+
+        Raises:
+            Exception: a place that is elsewhere can't be reached for the moment.
+        """
         ...

@@ -7,7 +7,8 @@
     hypertune.py       reads the file that cloudml-hypertune rewrites
     regular_file.py    opens files whose path another program controls
     measurement.py     Measurement: step, value, wall time, source
+    mirror.py          brings event files from an object store elsewhere, for the others to read
 
-Reading is a function of the files and of a cursor that the caller keeps; nothing here keeps state, writes, or
-raises because of what a trial wrote. Imports nothing of ours but its own modules.
+Reading is a function of the files and of a cursor that the caller keeps; nothing but the mirror keeps state,
+writes, or raises. Imports nothing of ours but its own modules; the mirror also what names objects.
 """

@@ -68,7 +68,7 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("values", sa.JSON(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("stopped_early", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("stopped_early", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("error_message", sa.Text(), nullable=True),
         sa.Column("start_time", sa.Double(), nullable=False),
         sa.Column("end_time", sa.Double(), nullable=True),

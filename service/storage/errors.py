@@ -1,0 +1,117 @@
+"""Refusals of the storage routes: google.rpc errors with the `errors` list that storage clients look into."""
+
+import errno
+from http import HTTPStatus
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from api_schemas.errors import (
+    AlreadyExists,
+    ApiError,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    PayloadTooLarge,
+    Unavailable,
+    Unimplemented,
+)
+from service.answers import JsonAnswer
+from store.objects import errors as stored
+
+CLIENT_GONE = 499
+
+
+class BucketNotEmpty(FailedPrecondition):
+    http_status = 409
+
+
+class ConditionNotMet(FailedPrecondition):
+    http_status = 412
+
+
+class RangeNotSatisfiable(InvalidArgument):
+    http_status = 416
+
+    def __init__(self, size: int) -> None:
+        super().__init__([], f"The object has {size} bytes; the range asks for others.")
+        self.size = size
+
+
+REASONS: dict[int, str] = {
+    400: "invalid",
+    404: "notFound",
+    409: "conflict",
+    412: "conditionNotMet",
+    413: "uploadTooLarge",
+    416: "requestedRangeNotSatisfiable",
+    501: "notImplemented",
+    503: "backendError",
+}
+
+
+_MEANING: dict[type[stored.ObjectStoreError], type[ApiError]] = {
+    stored.NoSuchBucket: NotFound,
+    stored.NoSuchObject: NotFound,
+    stored.NoSuchUpload: NotFound,
+    stored.BucketExists: AlreadyExists,
+    stored.BucketNotEmpty: BucketNotEmpty,
+    stored.PreconditionFailed: ConditionNotMet,
+    stored.TooLarge: PayloadTooLarge,
+    stored.UploadBusy: Unavailable,
+}
+
+
+def invalid(message: str) -> ApiError:
+    return InvalidArgument([], message)
+
+
+def answer_api_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    reason = REASONS.get(error.http_status, "backendError")
+    body: dict[str, Any] = error.body()
+    body["error"]["errors"] = [{"domain": "global", "reason": reason, "message": error.message}]
+    headers = {"Content-Range": f"bytes */{error.size}"} if isinstance(error, RangeNotSatisfiable) else None
+    return JsonAnswer(body, status_code=error.http_status, headers=headers)
+
+
+def answer_store_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, stored.ObjectStoreError)
+    if isinstance(error, stored.PreconditionFailed) and error.unchanged and request.method == "GET":
+        return Response(status_code=HTTPStatus.NOT_MODIFIED)
+    meaning = _MEANING.get(type(error))
+    return answer_api_error(request, invalid(str(error)) if meaning is None else meaning(str(error)))
+
+
+def answer_routing_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        message = f"{request.method} is not served at {request.url.path}."
+        return answer_api_error(request, Unimplemented(message))
+    return answer_api_error(request, NotFound(f"There is nothing at {request.url.path}."))
+
+
+def answer_disk_error(request: Request, error: Exception) -> Response:
+    """What a disk refuses is told; what nobody thought of goes on to the log."""
+    assert isinstance(error, OSError)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return answer_api_error(request, Unavailable("The disk of this service is full."))
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return answer_api_error(request, Unavailable("The service may not read or write that file."))
+    raise error
+
+
+def answer_nobody(_: Request, __: Exception) -> Response:
+    # The client hung up while it sent; nobody reads this.
+    return Response(status_code=CLIENT_GONE)
+
+
+HANDLERS = {
+    ApiError: answer_api_error,
+    stored.ObjectStoreError: answer_store_error,
+    HTTPException: answer_routing_error,
+    ClientDisconnect: answer_nobody,
+    OSError: answer_disk_error,
+}
