@@ -28,7 +28,10 @@ def demo(
     context: typer.Context,
     data_dir: Annotated[Path | None, typer.Option(help="Folder for the demo's database and trials.")] = None,
 ) -> None:
-    """Tune a scikit-learn classifier on handwritten digits, with a service of its own."""
+    """Tune an example, with a service of its own.
+
+    The example is a scikit-learn classifier of handwritten digits.
+    """
     from cli.output import console_on
 
     with reported(context):

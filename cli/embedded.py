@@ -11,14 +11,18 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import structlog
 import uvicorn
+from alembic.util import CommandError
 from celery import Celery
 from celery.beat import EmbeddedService
 from celery.worker import WorkController
 from celery.worker import state as celery_state
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from service.app import make_api
 from service.config import DoorConfig
@@ -35,6 +39,8 @@ log = structlog.get_logger(__name__)
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 STOP_SECONDS = 5.0
+NO_JOB = 0
+"""No job has this key: to look at it is to do nothing."""
 
 
 class CannotServe(Exception):
@@ -78,7 +84,9 @@ def listen(host: str, port: int) -> socket.socket:
             "(127.0.0.1, ::1, localhost) can be listened on. To reach it from elsewhere, use an SSH tunnel."
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio turns off Nagle's algorithm only where the protocol is named; with it, every answer on a
+    # connection that is kept would wait 40 ms for an acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
@@ -92,6 +100,34 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def open_database(url: str) -> Database:
+    """The database with its tables as this release wants them.
+
+    Raises:
+        CannotServe: the URL is none, or what it names can't be used. The password is not told.
+    """
+    setting = "VERNIER_DATABASE_URL"
+    try:
+        parts = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise CannotServe(
+            f"{setting} is written like postgresql+psycopg://user:password@host/database; this one is not."
+        ) from error
+    if (kind := parts.get_backend_name()) not in ("sqlite", "postgresql"):
+        raise CannotServe(f"{setting}: only SQLite and PostgreSQL are supported, not {kind}.")
+    try:
+        database = Database(url)
+        database.upgrade()
+    except ImportError as error:
+        package = "psycopg[binary]" if error.name == "psycopg" else error.name
+        raise CannotServe(f"{setting} needs a package that is not installed: {package}.") from error
+    except (SQLAlchemyError, CommandError) as error:
+        place = parts.set(query={}).render_as_string()  # a password may stand in the query, too
+        why = " ".join(str(getattr(error, "orig", None) or error).split())
+        raise CannotServe(f"The database {place} ({setting}) can't be used: {why}") from error
+    return database
+
+
 class Embedded:
     """Everything of the service but its HTTP socket: database, launcher, worker and beat, in threads."""
 
@@ -101,8 +137,7 @@ class Embedded:
                 "VERNIER_OBJECT_STORE=google needs the package google-cloud-storage: "
                 f"{google_storage.INSTALL_HINT}."
             )
-        self.database = Database(settings.effective_database_url)
-        self.database.upgrade()
+        self.database = open_database(settings.effective_database_url)
         with self.database.write() as session:
             # The folder is ours: whoever held a lease in it is gone.
             release_all_leases(session)
@@ -167,6 +202,7 @@ class _Worker:
     """A Celery worker in a thread, with a pool of threads."""
 
     def __init__(self, app: Celery, threads: int) -> None:
+        self._wake = partial(make_notify(app), NO_JOB)
         self._controller = WorkController(
             app=app,
             pool="threads",
@@ -186,6 +222,9 @@ class _Worker:
     def stop(self) -> None:
         # The way Celery's own signal handlers ask for a warm shutdown; the loop looks at it.
         celery_state.should_stop = 0
+        # Twice it waits two seconds for a message before it ends: once before it looks, once after.
+        for _ in range(2):
+            self._wake()
         self._thread.join(STOP_SECONDS)
 
     def _run(self) -> None:

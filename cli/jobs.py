@@ -8,13 +8,13 @@ import typer
 
 from cli import stream_logs, submit_training
 from cli.errors import UsageError, reported
-from cli.options import DEFAULT_ADDRESS, DEFAULT_PROJECT, Address, OutputFormat, Project
-from cli.output import Format, chosen, columns, console_on, print_document
+from cli.options import DEFAULT_ADDRESS, DEFAULT_PROJECT, Address, ListFormat, OutputFormat, Project
+from cli.output import Format, chosen, columns, print_document, print_table
 
 if TYPE_CHECKING:
     from client import Job
 
-app = typer.Typer(help="Submit jobs, look at them, cancel them.", no_args_is_help=True)
+app = typer.Typer(help="Submit, watch and cancel jobs.", no_args_is_help=True)
 submit = typer.Typer(help="Submit a job.", no_args_is_help=True)
 submit.command(
     "training",
@@ -23,7 +23,6 @@ submit.command(
 )(submit_training.training)
 submit.callback()(lambda: None)  # keeps `submit` a group of one command
 app.add_typer(submit, name="submit")
-app.command("stream-logs")(stream_logs.stream_logs)
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.", show_default=False)]
 
@@ -57,8 +56,8 @@ def describe(
 
         view = JobView.of(job)
         whole = form is Format.HUMAN
-        shown = tables.job_summary(view, time.time()) if whole else tables.trials_table(view)
-        console_on(sys.stdout).print(shown)
+        shown = tables.job_summary(view, time.time()) if whole else tables.TrialsTable(view)
+        print_table(shown)
 
 
 @app.command("list")
@@ -70,7 +69,9 @@ def list_jobs(
     sort_by: Annotated[
         str | None,
         typer.Option(
-            metavar="[~]FIELD", help="E.g. ~createTime; ~ for the largest first.", show_default=False
+            metavar="[~]FIELD,...",
+            help="E.g. state,~endTime; ~ for the largest first.",
+            show_default=False,
         ),
     ] = None,
     where: Annotated[
@@ -78,26 +79,25 @@ def list_jobs(
         typer.Option(
             "--filter",
             metavar="EXPRESSION",
-            help="E.g. 'state=RUNNING AND jobId:census*'.",
+            help="E.g. 'state=RUNNING AND jobId:census*'; the service's own language.",
             show_default=False,
         ),
     ] = None,
     project: Project = DEFAULT_PROJECT,
     api: Address = DEFAULT_ADDRESS,
-    form: OutputFormat = None,
+    form: ListFormat = None,
 ) -> None:
     """List the project's jobs, newest first."""
     with reported(context):
-        from cli.job_filter import parse_filter, sort_key
-        from client import VernierClient
+        from cli.sorting import sort_jobs
+        from client import MAX_PAGE_SIZE, VernierClient
 
-        matches = parse_filter(where or "")
-        key, descending = sort_key(sort_by or "")
+        wanted = None if sort_by else limit
+        page_size = min(wanted or MAX_PAGE_SIZE, MAX_PAGE_SIZE)
         with VernierClient(api, project) as client:
-            jobs = (job for job in client.list_jobs() if matches(job))
-            found = list(islice(jobs, None if sort_by else limit))
+            found = list(islice(client.list_jobs(page_size, where=where or ""), wanted))
         if sort_by:
-            found = sorted(found, key=key, reverse=descending)[:limit]
+            found = sort_jobs(found, sort_by)[:limit]
         # gcloud lists as a table wherever stdout goes, so only an explicit format changes that.
         if form in (Format.YAML, Format.JSON):
             print_document(found, form)
@@ -156,6 +156,9 @@ def update(
         with VernierClient(api, project) as client:
             client.update_labels(job_id, updated, remove=removed, clear=clear_labels)
     print(f"Updated job [{job_id}].", file=sys.stderr)
+
+
+app.command("stream-logs")(stream_logs.stream_logs)  # here for its place in the help
 
 
 def _row(job: "Job") -> tuple[str, str, str]:

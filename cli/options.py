@@ -22,6 +22,14 @@ OutputFormat = Annotated[
         show_default=False,
     ),
 ]
+ListFormat = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        help="A table unless yaml or json is asked for.",
+        show_default=False,
+    ),
+]
 
 DEFAULT_PROJECT = "local"
 DEFAULT_ADDRESS = "http://127.0.0.1:8080"

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 PIPED_WIDTH = 160  # columns that a table may take where no terminal sets a limit
 
@@ -53,6 +53,14 @@ def columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
+
+
+def print_table(table: "RenderableType") -> None:
+    """Writes what rich has laid out to stdout, without the spaces at the ends of lines."""
+    console = console_on(sys.stdout)
+    with console.capture() as laid_out:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in laid_out.get().splitlines()))
 
 
 def console_on(stream: TextIO) -> "Console":

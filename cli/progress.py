@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from client import ClientError, Job, VernierClient
 
 SHOWN_TRIALS = 8
+CURVE_WIDTH = 14
 _COLUMNS: Final[tuple[tuple[int, JustifyMethod], ...]] = (
     (5, "right"),
     (13, "left"),
     (7, "left"),
     (9, "right"),
-    (14, "left"),
+    (CURVE_WIDTH, "left"),
 )
 """Width of TRIAL, STATE, TIME, OBJECTIVE and CURVE, and the side they keep to."""
 _BAR_WIDTH = 40
@@ -55,7 +56,7 @@ def render(job: "Job", now: float) -> RenderableType:
     if view.error:
         parts.append(Text(view.error, "red"))
     if view.is_tuning:
-        parts += [_bar(view, now), _counts(view), Text("best  ").append(best_text(view))]
+        parts += [_bar(view, now), _counts(view), _best(view)]
     if view.trials:
         parts.append(_recent(view, now))
     return Group(*parts)
@@ -133,6 +134,12 @@ def _counts(job: JobView) -> Text:
     )
 
 
+def _best(job: JobView) -> RenderableType:
+    line = Table.grid(padding=(0, 2))
+    line.add_row("best", best_text(job))
+    return line
+
+
 def _recent(job: JobView, now: float) -> Table:
     """The trials that run and those that ended last, newest first."""
     table = Table.grid(padding=(0, 2), expand=True)
@@ -149,7 +156,7 @@ def _recent(job: JobView, now: float) -> Table:
             state_text(trial.label),
             "" if took is None else cells.duration(took),
             cells.objective(trial.latest),
-            Text(cells.sparkline(trial.curve), "cyan"),
+            Text(cells.sparkline(trial.curve, CURVE_WIDTH), "cyan"),
             parameters_text(job, trial),
         )
     return table

@@ -14,7 +14,10 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder for the database, logs and trials.")] = None,
 ) -> None:
-    """Start the service on this machine; Ctrl-C stops it, and running trials go on."""
+    """Start the service on this machine.
+
+    Ctrl-C stops it; running trials go on.
+    """
     from pydantic import ValidationError
 
     from settings import Settings

@@ -39,6 +39,21 @@ def local_path(location: str) -> Path:
     return path
 
 
+def local_archive(location: str) -> Path:
+    """The archive that a path or a file: URL of `--packages` names; it need not be there.
+
+    Raises:
+        UsageError: it is a folder, or the URL is wrong.
+    """
+    path = local_path(location)
+    if path.is_dir():
+        raise UsageError(
+            f"--packages: {location} is a folder; name an archive, or give --package-path the folder of the "
+            "package, which has __init__.py"
+        )
+    return path
+
+
 def absolute(location: str) -> str:
     """The location in a form that does not depend on the current folder: an absolute path, or the URL."""
     is_url = location.startswith("file:") or not is_local(location)

@@ -107,9 +107,9 @@ def training(
     api: Address = DEFAULT_ADDRESS,
     form: OutputFormat = None,
 ) -> None:
-    """Submit a training job, which is a tuning job if its config has hyperparameters.
+    """Submit a training or tuning job.
 
-    What follows -- goes to the trainer as it is.
+    It is a tuning job if its config has hyperparameters. What follows -- goes to the trainer as it is.
     """
     with reported(context):
         if watch + stream_logs + asynchronous > 1:
@@ -189,13 +189,13 @@ def staged_packages(flags: SubmitFlags, staging_bucket: str | None, api: str) ->
 
     from cli.object_upload import upload
     from cli.packaging import build_package
-    from cli.staging import is_local, local_path, stage, staging_place
+    from cli.staging import is_local, local_archive, local_path, stage, staging_place
 
     with tempfile.TemporaryDirectory(prefix="vernier-package-") as scratch:
         sources: list[str | Path] = []
         if flags.package_path:
             sources.append(build_package(local_path(flags.package_path), Path(scratch)))
-        sources += [local_path(package) if is_local(package) else package for package in flags.packages]
+        sources += [local_archive(package) if is_local(package) else package for package in flags.packages]
         where = staging_place(staging_bucket, flags.job_dir, flags.job_id)
         send = partial(upload, api)
         return [stage(source, where, send) if isinstance(source, Path) else source for source in sources]

@@ -1,7 +1,12 @@
 """A job for the reader at a terminal: its times, the best trial, and all trials best first."""
 
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -10,6 +15,7 @@ from cli.job_view import STOPPED_EARLY, JobView, TrialView, local_time
 
 MAX_REASONS = 5  # trials below the table of which it is told why they failed or have no objective
 MAX_PARAMETER_COLUMNS = 8  # with more, they share one column
+UNLIMITED = 10_000  # columns, to measure how wide a table would like to be
 
 STYLES = {
     "RUNNING": "cyan",
@@ -46,31 +52,53 @@ def best_text(job: JobView) -> Text:
     return Text.assemble(value, f" {job.metric_tag}", where, parameters_text(job, best))
 
 
-def trials_table(job: JobView) -> Table:
-    """The trials in the service's order: TRIAL, STATE, OBJECTIVE, STEP and the hyperparameters."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column("TRIAL", justify="right", no_wrap=True)
-    table.add_column("STATE", no_wrap=True)
-    table.add_column("OBJECTIVE", justify="right", no_wrap=True)
-    table.add_column("STEP", justify="right", no_wrap=True)
-    separate = len(job.parameters) <= MAX_PARAMETER_COLUMNS
-    for name in job.parameters if separate else ("HYPERPARAMETERS",):
-        # On a narrow terminal these are folded: the columns before them stay whole.
-        table.add_column(Text(name), overflow="fold")
-    for trial in job.trials:
-        values: list[RenderableType] = [parameters_text(job, trial)]
-        if separate:
-            given = trial.hyperparameters
-            values = [Text(cells.hyperparameter(given.get(name, ""))) for name in job.parameters]
-        table.add_row(
-            Text(trial.trial_id),
-            state_text(trial.label),
-            cells.objective(trial.latest),
-            "–" if trial.step is None else str(trial.step),
-            *values,
-            style="bold" if trial is job.best else "",
+@dataclass(frozen=True)
+class TrialsTable:
+    """The trials in the service's order: TRIAL, STATE, OBJECTIVE, STEP and the hyperparameters.
+
+    Each hyperparameter has a column as long as all of them fit, if need be under a name in several lines.
+    """
+
+    job: JobView
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        names = self.job.parameters
+        if len(names) <= MAX_PARAMETER_COLUMNS:
+            folded = [re.sub(r"(?<=[-_])(?=.)", "\n", name) for name in names]
+            for headers in (names, folded):
+                table = self._table([Text(header) for header in headers], self._values)
+                if (
+                    Measurement.get(console, options.update(width=UNLIMITED), table).maximum
+                    <= options.max_width
+                ):
+                    yield table
+                    return
+        yield self._table([Text("HYPERPARAMETERS")], lambda trial: [parameters_text(self.job, trial)])
+
+    def _values(self, trial: TrialView) -> list[Text]:
+        given = trial.hyperparameters
+        return [Text(cells.hyperparameter(given.get(name, ""))) for name in self.job.parameters]
+
+    def _table(self, headers: Sequence[Text], values: Callable[[TrialView], Sequence[Text]]) -> Table:
+        table = Table(
+            box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold"
         )
-    return table
+        table.add_column("TRIAL", justify="right", no_wrap=True)
+        table.add_column("STATE", no_wrap=True)
+        table.add_column("OBJECTIVE", justify="right", no_wrap=True)
+        table.add_column("STEP", justify="right", no_wrap=True)
+        for header in headers:
+            table.add_column(header, overflow="fold")
+        for trial in self.job.trials:
+            table.add_row(
+                Text(trial.trial_id),
+                state_text(trial.label),
+                cells.objective(trial.latest),
+                "–" if trial.step is None else str(trial.step),
+                *values(trial),
+                style="bold" if trial is self.job.best else "",
+            )
+        return table
 
 
 def job_summary(job: JobView, now: float) -> RenderableType:
@@ -95,4 +123,5 @@ def job_summary(job: JobView, now: float) -> RenderableType:
         return lines
     reasons = [Text(f"trial {trial.trial_id}: {trial.reason}", "dim") for trial in job.trials if trial.reason]
     more = [Text(f"and {len(reasons) - MAX_REASONS} more", "dim")] if len(reasons) > MAX_REASONS else []
-    return Group(lines, "", trials_table(job), *reasons[:MAX_REASONS], *more)
+    told: list[RenderableType] = ["", *reasons[:MAX_REASONS], *more] if reasons else []
+    return Group(lines, "", TrialsTable(job), *told)

@@ -25,10 +25,11 @@ from client.errors import (
     Unauthenticated,
     UnexpectedAnswer,
 )
-from client.jobs import TERMINAL_STATES, VernierClient
+from client.jobs import MAX_PAGE_SIZE, TERMINAL_STATES, VernierClient
 from client.resources import FieldViolation, Job, LogEntry, Metric, TrainingOutput, Trial
 
 __all__ = [
+    "MAX_PAGE_SIZE",
     "TERMINAL_STATES",
     "Aborted",
     "AlreadyExists",

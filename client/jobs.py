@@ -22,6 +22,7 @@ from client.transport import Transport
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8080"
 ADDRESS_VARIABLE = "VERNIER_API"
+MAX_PAGE_SIZE = 100  # docs/contract.md 1.3
 TERMINAL_STATES = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
 _JOB_ID = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,127}")  # docs/contract.md 1.9
@@ -108,15 +109,20 @@ class VernierClient:
         """
         return cast(Job, self._transport.send("GET", self._job_path(job_id)).unwrap())
 
-    def list_jobs(self, page_size: int = 100) -> Iterator[Job]:
-        """All jobs of the project, newest first, fetched a page at a time as they are asked for.
+    def list_jobs(self, page_size: int = MAX_PAGE_SIZE, *, where: str = "") -> Iterator[Job]:
+        """Jobs of the project, newest first, fetched a page at a time as they are asked for.
 
         Args:
             page_size: jobs per request, 1 to 100.
+            where: a filter, such as `state=RUNNING AND labels.owner=ana` (docs/contract.md 1.3); all without.
+
+        Raises:
+            InvalidArgument: `where` is no filter.
         """
+        asked = {"pageSize": str(page_size)} | ({"filter": where} if where else {})
         token = ""
         while True:
-            params = {"pageSize": str(page_size)} | ({"pageToken": token} if token else {})
+            params = asked | ({"pageToken": token} if token else {})
             page = self._transport.send("GET", self._jobs_path, params=params).unwrap()
             yield from cast(list[Job], page.get("jobs", []))
             token = page.get("nextPageToken", "")

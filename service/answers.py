@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -41,7 +42,8 @@ class JsonAnswer(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         wanted: Presentation | None = scope.get("state", {}).get(PRESENTATION)
         if wanted is not None and wanted != Presentation():
-            self._present(wanted)
+            # A large answer takes a second, in which others are to be served.
+            await run_in_threadpool(self._present, wanted)
         await super().__call__(scope, receive, send)
 
     def _present(self, wanted: Presentation) -> None:

@@ -26,6 +26,7 @@ from starlette.types import ASGIApp
 from api_schemas.errors import ApiError, FieldViolation, InvalidArgument
 from api_schemas.names import shortened
 from service.answers import JsonAnswer
+from service.content_type import media_type_and_boundary
 from service.request_parts import body_reader
 
 MAX_PARTS = 1000
@@ -72,10 +73,8 @@ def read_parts(content_type: str, body: bytes) -> Iterator[Part]:
     Raises:
         InvalidArgument: it is not a multipart body, has no part or too many, or its end is missing.
     """
-    header = Headers()
-    header["Content-Type"] = content_type
-    boundary = header.get_boundary("")
-    if header.get_content_type() != "multipart/mixed" or not 0 < len(boundary) <= MAX_BOUNDARY:
+    media_type, boundary = media_type_and_boundary(content_type)
+    if media_type != "multipart/mixed" or not 0 < len(boundary) <= MAX_BOUNDARY:
         raise _malformed("content_type", 'Must be multipart/mixed; boundary="…", of at most 70 characters.')
     delimiter = re.compile(
         rb"(?:\A|\r?\n)--" + re.escape(boundary.encode("latin-1", "replace")) + rb"(--)?[ \t]*(?=\r?\n|\Z)"

@@ -1,10 +1,13 @@
 """Every failure leaves in the google.rpc shape (docs/contract.md 1.8), whoever raised it."""
 
+import sqlite3
 from http import HTTPStatus
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -14,6 +17,7 @@ from api_schemas.errors import (
     Internal,
     InvalidArgument,
     NotFound,
+    Unavailable,
     Unimplemented,
 )
 from api_schemas.names import shortened
@@ -27,6 +31,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ApiError, _ours)
     app.add_exception_handler(HTTPException, _frameworks)
     app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(SQLAlchemyError, _databases)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -49,6 +54,23 @@ def _malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     violations = [FieldViolation(".".join(map(str, e["loc"][1:])), str(e["msg"])) for e in error.errors()]
     return _ours(request, InvalidArgument(violations))
+
+
+def _databases(request: Request, error: Exception) -> Response:
+    if not _is_away(error):
+        raise error
+    log.error("database failed", method=request.method, path=request.url.path, exc_info=error)
+    return _ours(request, Unavailable("The database can't be reached, or is too busy; try again later."))
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the database is away, full or busy, and later may not be; its other errors are mistakes."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, NoConnectionFree)
+    # SQLite gives OperationalError for mistakes too, and this number.
+    is_mistake = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    is_operational = isinstance(error, OperationalError | InterfaceError) and not is_mistake
+    return is_operational or error.connection_invalidated
 
 
 def _path(request: Request) -> str:

@@ -17,6 +17,7 @@ Mask = dict[str, "Mask"]
 """{field: what to keep of it}; an empty one keeps all."""
 
 MAX_DEPTH = 32
+MAX_NAMES = 1000
 TOKEN = re.compile(r"\s*([,()/]|[^,()/\s]+)\s*")
 
 
@@ -40,6 +41,7 @@ def parse_mask(text: str) -> Mask:
 class _Reader:
     def __init__(self, tokens: list[tuple[str, int]]) -> None:
         self._tokens = iter(tokens)
+        self._names = 0
         self._advance()
 
     def _advance(self) -> None:
@@ -66,6 +68,9 @@ class _Reader:
             raise self._wrong("a field's name")
         if depth == MAX_DEPTH:
             raise ValueError(f"It is nested deeper than {MAX_DEPTH} levels.")
+        self._names += 1
+        if self._names > MAX_NAMES:
+            raise ValueError(f"It names more than {MAX_NAMES} fields.")
         self._advance()
         inner: Mask = {}
         if self._next == "/":

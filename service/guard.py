@@ -38,6 +38,11 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and _host_name(origin) not in self._allowed:
             return PermissionDenied(f"Requests from pages of '{origin}' are not served.")
+        # A page may load what is here as a script or a picture, and browsers name no origin then. A link from
+        # elsewhere may be followed: that page does not get to see the answer.
+        is_link = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
+        if headers.get("sec-fetch-site") == "cross-site" and not is_link:
+            return PermissionDenied("Requests from pages of other sites are not served.")
         return None
 
 

@@ -36,7 +36,7 @@ class MethodOverride:
                 await JsonAnswer(refusal.body(), refusal.http_status)(scope, receive, send)
                 return
             meaning["query_string"] = b"&".join(filter(None, (scope["query_string"], query)))
-            receive = _nothing_more
+            receive = _empty_body(receive)
         await self._app(meaning, receive, send)
 
 
@@ -52,5 +52,18 @@ async def _body(receive: Receive) -> bytes | None:
     return bytes(body)
 
 
-async def _nothing_more() -> Message:
-    return {"type": "http.request", "body": b"", "more_body": False}
+def _empty_body(receive: Receive) -> Receive:
+    """Nothing, once, and then what comes after the body that was read.
+
+    Nothing for ever would be an answer at once to whoever waits for the client to go, and asks again.
+    """
+    is_told = False
+
+    async def receive_next() -> Message:
+        nonlocal is_told
+        if is_told:
+            return await receive()
+        is_told = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    return receive_next

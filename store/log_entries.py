@@ -4,10 +4,12 @@ Whoever adds holds the job's row: the worker by its lease, the door by the trans
 So a job's entries come to be in the order of their times, and a reader who passed a place has missed nothing.
 """
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, case, func, insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from store.models import Job, LogEntry
@@ -16,8 +18,9 @@ SERVICE = "service"
 """The task_name of what the service itself says."""
 BATCH = 5000
 """Rows a statement."""
-ROWS_FETCHED = 200
-"""At a time: a message may be large, so a page is not fetched as a whole before it is cut."""
+ROWS_FETCHED = 20
+"""At a time: a message may be large, and a filter take long, so what is looked at between two looks at the
+limits is little."""
 
 _PLACE = tuple_(LogEntry.time_ns, LogEntry.id)
 
@@ -132,52 +135,64 @@ def tell(
 
 
 def read_log_entries(
-    session: Session, scope: Scope, where: ColumnElement[bool], limit: int, max_rows: int, max_characters: int
+    session: Session,
+    scope: Scope,
+    where: ColumnElement[bool],
+    limit: int,
+    max_rows: int,
+    max_characters: int,
+    seconds: float = math.inf,
 ) -> EntryPage:
     """The first entries of a scope for which a condition holds.
 
+    However rare or costly to find they are, it does not last for ever: of the last three arguments, what is
+    used up first ends the page.
+
     Args:
-        where: over the columns of LogEntry and Job.
+        where: over the columns of LogEntry and Job; never null.
         limit: entries, at most.
-        max_rows: how many rows are looked at, so that a rare match can't make it last for ever.
-        max_characters: of messages, after which no further entry is taken.
+        max_rows: how many rows are looked at.
+        max_characters: of the messages that are looked at, after which no further one is.
+        seconds: after which no further row is looked at.
     """
-    conditions = _in_scope(scope)
+    deadline = time.monotonic() + seconds
     keys = [key.desc() if scope.descending else key.asc() for key in (LogEntry.time_ns, LogEntry.id)]
-    # The last row that is looked at, if there are more.
-    bound = session.execute(
-        select(LogEntry.time_ns, LogEntry.id).where(*conditions).order_by(*keys).offset(max_rows).limit(1)
-    ).one_or_none()
-    until = None if bound is None else Place(*bound)
-    if until is not None:
-        last = tuple_(until.time_ns, until.id)
-        conditions.append(last <= _PLACE if scope.descending else last >= _PLACE)
     query = (
         select(
+            LogEntry.time_ns,
             LogEntry.id,
+            func.length(LogEntry.message),
+            # Rows that do not match come along, as nothing but a place: so it is seen how far the look is.
+            case((where, LogEntry.message)),
             LogEntry.project,
             Job.job_id,
-            LogEntry.time_ns,
             LogEntry.task_name,
             LogEntry.trial,
             LogEntry.severity,
-            LogEntry.message,
         )
         .join(Job, Job.id == LogEntry.job_pk)
-        .where(*conditions, where)
+        .where(*_in_scope(scope))
         .order_by(*keys)
-        .limit(limit + 1)
+        .limit(max_rows + 1)
         .execution_options(yield_per=ROWS_FETCHED)
     )
     entries: list[StoredEntry] = []
-    characters = 0
+    looked_at, characters, reached = 0, 0, None
     with session.execute(query) as rows:
-        for row in rows:
-            if len(entries) == limit or characters >= max_characters:
-                return EntryPage(entries, entries[-1].place)
-            entries.append(StoredEntry(*row))
-            characters += len(entries[-1].message)
-    return EntryPage(entries, until)
+        for time_ns, number, length, message, *others in rows:
+            is_used_up = looked_at == max_rows or characters >= max_characters or time.monotonic() > deadline
+            # However little may be looked at, each page gets on.
+            if is_used_up and reached is not None:
+                return EntryPage(entries, reached)
+            if message is not None:
+                if len(entries) == limit:
+                    return EntryPage(entries, entries[-1].place)
+                project, job_id, task_name, trial, severity = others
+                entries.append(
+                    StoredEntry(number, project, job_id, time_ns, task_name, trial, severity, message)
+                )
+            looked_at, characters, reached = looked_at + 1, characters + length, Place(time_ns, number)
+    return EntryPage(entries, None)
 
 
 def _in_scope(scope: Scope) -> list[ColumnElement[bool]]:

@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 import httpx
 
 T = TypeVar("T")
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 120.0
 
 
 def wait_until(found: Callable[[], T], seconds: float = DEADLINE_SECONDS) -> T:
@@ -76,4 +76,4 @@ class RunningService:
     def stop(self) -> int:
         """Ctrl-C's kinder sibling; gives the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(DEADLINE_SECONDS)

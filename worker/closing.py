@@ -7,12 +7,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api_schemas.hyperparameters import HyperparameterSpec
-from store.log_entries import tell
+from api_schemas.values import format_value
+from store.log_entries import NewEntry, add_log_entries, tell
 from store.models import Attempt, Job, Trial
 from store.states import AttemptState, State
 from store.trials import finish_trial, new_attempt
 from worker import failures
 from worker.launchers.protocol import AttemptPhase
+from worker.logs.keeping import MASTER
 from worker.observe import Sight
 from worker.view import current
 
@@ -20,6 +22,9 @@ log = structlog.get_logger(__name__)
 
 EARLY, CANCEL, JOB_ENDED = "EARLY", "CANCEL", "JOB_ENDED"
 """Why an attempt was told to stop."""
+
+ENDED_WELL = ("Module completed; cleaning up.", "Clean up finished.", "Task completed successfully.")
+"""What the replica of a program that ended with 0 says last, as in the old service."""
 
 TAGS_NAMED = 10
 
@@ -81,10 +86,14 @@ def tell_end(session: Session, job: Job, trial: Trial, now: float) -> None:
     The end of plain training is that of its job, which says so itself.
     """
     tuning = job.hyperparameters is not None
+    number = trial.number if tuning else None
+    if trial.state == State.SUCCEEDED and not trial.stopped_early:
+        said_last = [NewEntry(MASTER, number, "INFO", each) for each in ENDED_WELL]
+        add_log_entries(session, job.project, job.id, said_last, now)
     if not tuning and trial.finish_order is not None:
         return
     severity, said = _how_it_ended(trial, f"Trial {trial.number}" if tuning else "The training program")
-    tell(session, job, said, severity=severity, trial=trial.number if tuning else None, now=now)
+    tell(session, job, said, severity=severity, trial=number, now=now)
 
 
 def _how_it_ended(trial: Trial, name: str) -> tuple[str, str]:
@@ -156,7 +165,7 @@ def _too_many_failures(session: Session, job: Job, spec: HyperparameterSpec, fai
 
 
 def _values(trial: Trial) -> str:
-    return ", ".join(f"{name}={value}" for name, value in trial.values.items())
+    return ", ".join(f"{name}={format_value(value)}" for name, value in trial.values.items())
 
 
 def _end(attempt: Attempt, exit_code: int | None, now: float) -> None:

@@ -16,7 +16,7 @@ from store.objects.names import Place
 
 TIMEOUT_SECONDS = 10.0
 """A look at a job must not last as long as a lease."""
-INSTALL_HINT = "pip install 'vernier[gcs]'"
+INSTALL_HINT = "pip install google-cloud-storage"
 
 
 class Unreachable(Exception):

@@ -89,6 +89,7 @@ class Reconciler:
         self._studies = Studies()
         self._logs = LogKeeper(database, launcher, clock)
         self._told: set[tuple[int, str]] = set()
+        self._told_waiting: set[int] = set()
 
     def reconcile(self, job_pk: int) -> bool:
         """Take the job as far as it can go now; false if another worker holds it or it has ended."""
@@ -294,6 +295,8 @@ class Reconciler:
             self._succeed(lease)
             return None
         if wanted <= 0:
+            if room > 0 and not live:
+                self._tell_waiting(lease)
             return []
         suggested = Suggested([{}], 0, [], 0.0) if study is None else study.suggest(live, wanted)
         if not suggested.values:
@@ -320,6 +323,17 @@ class Reconciler:
 
     def _free_slots(self, session: Session, job: Job) -> int:
         return free_slots(live_attempts_by_job(session), running_jobs(session), job.id, self._launcher.slots)
+
+    def _tell_waiting(self, lease: Lease) -> None:
+        """Say in the log, once, why a job without a trial has none."""
+        if lease.job_pk in self._told_waiting:
+            return
+        with self._database.write() as session:
+            job = self._hold(session, lease)
+            said = f"Waiting for a free slot: trials of other jobs take all {self._launcher.slots}."
+            tell(session, job, said, now=self._clock())
+        self._told_waiting.add(lease.job_pk)
+        log.info("job waits for a slot")
 
     def _succeed(self, lease: Lease) -> None:
         with self._database.write() as session:
@@ -379,6 +393,7 @@ class Reconciler:
             now=job.end_time,
         )
         self._studies.drop(job.id)
+        self._told_waiting.discard(job.id)
         log.info("job ended", state=str(state))
 
 

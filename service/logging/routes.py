@@ -25,7 +25,9 @@ from store.log_entries import EntryPage, Place, Scope, read_log_entries
 MAX_ROWS = 20_000
 """Entries that are looked at for one page. Beyond, a page comes with what was found, be it nothing."""
 MAX_CHARACTERS = 4_000_000
-"""Of messages in one page."""
+"""Of the messages that are looked at for one page."""
+MAX_SECONDS = 2.0
+"""That are spent on one page, since some filters take long for each entry."""
 SETTLED_SECONDS = 2.0
 """In the order of time, entries of several jobs are listed when they are this old: until then one may come
 before them. For one job its lease sees to that."""
@@ -71,8 +73,15 @@ def _page(
         settled = int((now - SETTLED_SECONDS) * 1e9)
         high = settled if high is None else min(high, settled)
     scope = Scope(project, job_pk, asked.low, high, after, request.descending)
+    share = len(request.projects)
     return read_log_entries(
-        session, scope, asked.where, request.effective_page_size, MAX_ROWS, MAX_CHARACTERS
+        session,
+        scope,
+        asked.where,
+        request.effective_page_size,
+        MAX_ROWS // share,
+        MAX_CHARACTERS // share,
+        MAX_SECONDS / share,
     )
 
 

@@ -1,5 +1,7 @@
 """The storage API as an application of its own inside the service's."""
 
+import time
+
 from starlette.applications import Starlette
 from starlette.datastructures import QueryParams
 from starlette.middleware.exceptions import ExceptionMiddleware
@@ -79,10 +81,12 @@ class Elsewhere:
 def _router(config: DoorConfig) -> Router:
     assert config.objects_dir is not None
     files = ObjectFiles(config.objects_dir)
+    uploads = Uploads(files, config.max_object_bytes)
+    uploads.remove_old(time.time())
     storage = Storage(
         files,
         Buckets(files),
-        Uploads(files, config.max_object_bytes),
+        uploads,
         config.max_object_bytes,
         config.max_body_bytes,
     )

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -56,7 +55,7 @@ def copy_routes(storage: Storage) -> list[Route]:
             target = (path_part(request, "to_bucket"), path_part(request, "to_object"))
             return concatenated([source], target, about, preconditions(query))
 
-        return await run_in_threadpool(carry_out)
+        return await storage.at_length(carry_out)
 
     async def compose(request: Request) -> Response:
         given = await read_resource(request, storage.max_body_bytes)
@@ -70,7 +69,7 @@ def copy_routes(storage: Storage) -> list[Route]:
             target = (path_part(request, "bucket"), path_part(request, "object"))
             return concatenated(sources, target, about_of(destination), preconditions(query))
 
-        return JsonAnswer(object_wire(request, await run_in_threadpool(carry_out)))
+        return JsonAnswer(object_wire(request, await storage.at_length(carry_out)))
 
     def _source(bucket: str, given: dict[str, Any]) -> StoredObject:
         source = files.get(bucket, text_field(given, "name") or "")

@@ -18,6 +18,7 @@ from api_schemas.errors import (
     Unavailable,
     Unimplemented,
 )
+from api_schemas.names import shortened
 from service.answers import JsonAnswer
 from store.objects import errors as stored
 
@@ -87,10 +88,11 @@ def answer_store_error(request: Request, error: Exception) -> Response:
 
 def answer_routing_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    path = shortened(request.url.path, 200)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        message = f"{request.method} is not served at {request.url.path}."
+        message = f"{request.method} is not served at {path}."
         return answer_api_error(request, Unimplemented(message))
-    return answer_api_error(request, NotFound(f"There is nothing at {request.url.path}."))
+    return answer_api_error(request, NotFound(f"There is nothing at {path}."))
 
 
 def answer_disk_error(request: Request, error: Exception) -> Response:
@@ -98,6 +100,8 @@ def answer_disk_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, OSError)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return answer_api_error(request, Unavailable("The disk of this service is full."))
+    if error.errno in (errno.EMFILE, errno.ENFILE, errno.EIO):
+        return answer_api_error(request, Unavailable("The disk of this service can't be used now."))
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return answer_api_error(request, Unavailable("The service may not read or write that file."))
     raise error

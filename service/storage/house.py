@@ -1,10 +1,18 @@
 """What all storage routes share."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 
 from store.objects.buckets import Buckets
 from store.objects.files import ObjectFiles
 from store.objects.uploads import Uploads
+
+T = TypeVar("T")
+LONG_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +25,8 @@ class Storage:
     max_object_bytes: int
     max_body_bytes: int
     """Of requests that carry JSON only."""
+    _long: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(LONG_AT_ONCE))
+
+    async def at_length(self, work: Callable[[], T]) -> T:
+        """Do in a thread what reads whole objects, a few at once, so that others still find a thread."""
+        return await run_sync(work, limiter=self._long)

@@ -45,6 +45,8 @@ class Content(StreamingResponse):
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "HEAD":
+            self.body_iterator = _pieces(self._file, 0, 0)
         try:
             await super().__call__(scope, receive, send)
         finally:

@@ -7,8 +7,8 @@ boundary says which; the content itself may have any bytes.
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from email.message import Message
 
+from service.content_type import media_type_and_boundary
 from service.storage.errors import invalid
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -27,6 +27,7 @@ class Related:
     content_type: str | None = None
     """What the second part's own header says."""
     _line_end: bytes = b""
+    _head_bytes: int = 0
     _buffer: bytearray = field(default_factory=bytearray)
 
     async def read_head(self) -> None:
@@ -76,10 +77,12 @@ class Related:
         return found
 
     async def _line(self) -> bytes:
-        while (end := self._buffer.find(b"\n")) < 0:
-            if len(self._buffer) > MAX_HEAD_BYTES:
-                raise invalid(f"The first part of the body is longer than {MAX_HEAD_BYTES} bytes.")
+        """One line of the head, with its end."""
+        while (end := self._buffer.find(b"\n")) < 0 and len(self._buffer) <= MAX_HEAD_BYTES:
             await self._more()
+        self._head_bytes += end + 1
+        if end < 0 or self._head_bytes > MAX_HEAD_BYTES:
+            raise invalid(f"The first part of the body is longer than {MAX_HEAD_BYTES} bytes.")
         line = bytes(self._buffer[: end + 1])
         del self._buffer[: end + 1]
         return line
@@ -105,10 +108,8 @@ def related(content_type: str, chunks: AsyncIterator[bytes]) -> Related:
     Raises:
         InvalidArgument: it is not multipart/related, or names no boundary.
     """
-    header = Message()
-    header["content-type"] = content_type
-    boundary = header.get_param("boundary")
-    if header.get_content_type() != "multipart/related" or not isinstance(boundary, str):
+    media_type, boundary = media_type_and_boundary(content_type)
+    if media_type != "multipart/related" or not boundary:
         raise invalid("uploadType=multipart needs the content type multipart/related with a boundary.")
     if len(boundary) > 2 and boundary[0] == boundary[-1] == "'":
         # gcloud's HTTP library puts it in single quotes, which mean nothing in a header: it is between them.

@@ -1,5 +1,6 @@
 """The routes that read, describe and delete objects (docs/contract.md 9.3, 9.5)."""
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -66,12 +67,20 @@ def object_routes(storage: Storage) -> list[Route]:
         except Exception:
             file.close()
             raise
-        return Content(stored, file, request.headers.get("range"))
+        # Who has a part of what was there before must not get the rest of something else (RFC 9110, 13.1.5).
+        is_continued = request.headers.get("if-range") in (None, f'"{etag(stored)}"')
+        return Content(stored, file, request.headers.get("range") if is_continued else None)
 
     def delete(request: Request) -> Response:
         bucket, name = _named(request)
-        check_generation(request.query_params, files.get(bucket, name))
-        files.delete(bucket, name, preconditions(request.query_params))
+        conditions = preconditions(request.query_params)
+        if request.query_params.get("generation"):
+            found = files.get(bucket, name)
+            check_generation(request.query_params, found)
+            conditions.check(found)
+            # Not one that takes its place meanwhile.
+            conditions = replace(conditions, generation=found.generation)
+        files.delete(bucket, name, conditions)
         return Response(status_code=204)
 
     async def change(request: Request) -> Response:

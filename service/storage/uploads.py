@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -60,7 +61,7 @@ def upload_routes(storage: Storage) -> list[Route]:
         # Before gigabytes are received in vain.
         conditions.check(await run_in_threadpool(files.find, bucket, name))
         _check_size(request)
-        with files.incoming() as partial:
+        with files.incoming() as incoming:
             written = 0
 
             def write(piece: bytes) -> None:
@@ -68,12 +69,12 @@ def upload_routes(storage: Storage) -> list[Route]:
                 written += len(piece)
                 if written > storage.max_object_bytes:
                     raise too_large(storage.max_object_bytes)
-                partial.file.write(piece)
+                incoming.file.write(piece)
 
             await _written(content, write)
-            await run_in_threadpool(partial.file.flush)
-            stored = await run_in_threadpool(
-                files.commit, bucket, name, partial.path, about, conditions, announced
+            await run_in_threadpool(incoming.file.flush)
+            stored = await storage.at_length(
+                partial(files.commit, bucket, name, incoming.path, about, conditions, announced)
             )
         return JsonAnswer(object_wire(request, stored))
 
@@ -133,7 +134,7 @@ def upload_routes(storage: Storage) -> list[Route]:
         asked_only = first is None and size is None
         if not whole or asked_only:
             return None
-        return await run_in_threadpool(upload.finish, announced_checksums(request))
+        return await storage.at_length(partial(upload.finish, announced_checksums(request)))
 
     def drop(request: Request) -> Response:
         uploads.drop(request.query_params.get("upload_id", ""))

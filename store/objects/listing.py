@@ -5,7 +5,6 @@ entries if a directory counts with the slash after its name, so the tree can be 
 directory whose names all lie before or behind those asked for is not opened.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -51,18 +50,19 @@ def list_objects(files: ObjectFiles, bucket: str, question: Question) -> Listing
     if not files.has_bucket(bucket):
         raise NoSuchBucket(f"The bucket {bucket} does not exist.")
     found: list[StoredObject | str] = []
-    for entry in _asked_for(_Walk(files, bucket, question), question):
+    for entry in _asked_for(files, bucket, question):
         if len(found) == question.limit:
             return Listing(found, more=True)
         found.append(entry)
     return Listing(found, more=False)
 
 
-def _asked_for(walk: "_Walk", question: Question) -> Iterator[StoredObject | str]:
+def _asked_for(files: ObjectFiles, bucket: str, question: Question) -> Iterator[StoredObject | str]:
+    walk = _Walk(files, bucket, question)
     last_prefix = None
     if _common_prefix(question.after, question) == question.after:
         walk.passed = question.after
-    for name, status in walk.names():
+    for name in walk.names():
         prefix = _common_prefix(name, question)
         if prefix is not None:
             if prefix != last_prefix and prefix > question.after:
@@ -70,7 +70,7 @@ def _asked_for(walk: "_Walk", question: Question) -> Iterator[StoredObject | str
                 walk.passed = prefix
                 yield prefix
         elif name > question.after:
-            stored = walk.described(name, status)
+            stored = files.find(bucket, name)
             if stored is not None:
                 yield stored
 
@@ -83,7 +83,7 @@ def _common_prefix(name: str, question: Question) -> str | None:
 
 
 class _Walk:
-    """The names of a bucket in order, each with its file's status; None for a directory kept as an object."""
+    """The names of a bucket in order: of files, and of directories that may be kept as objects."""
 
     def __init__(self, files: ObjectFiles, bucket: str, question: Question) -> None:
         self._files = files
@@ -92,33 +92,32 @@ class _Walk:
         self.passed: str | None = None
         """A common prefix that has been told: what else begins with it need not be walked."""
 
-    def names(self) -> Iterator[tuple[str, os.stat_result | None]]:
+    def names(self) -> Iterator[str]:
         return self._below([], "")
 
-    def described(self, name: str, status: os.stat_result | None) -> StoredObject | None:
-        if status is None:
-            return self._files.folder(self._bucket, name)
-        return self._files.describe(self._bucket, name, status)
-
-    def _below(self, segments: list[str], path: str) -> Iterator[tuple[str, os.stat_result | None]]:
+    def _below(self, segments: list[str], path: str) -> Iterator[str]:
         try:
             with tree.directory(self._files.root, [self._bucket, *segments]) as parent:
                 listed = tree.entries(parent)
         except OSError:
             return  # Gone meanwhile.
-        named = [(f"{path}{entry.name}{'/' if entry.is_directory else ''}", entry) for entry in listed]
         # A trial can make names that no request could give; they are no objects.
-        named = [each for each in named if segment_problem(each[1].name) is None]
-        for name, entry in sorted(named, key=lambda each: each[0]):
+        named = [
+            f"{path}{entry.name}{'/' if entry.is_directory else ''}"
+            for entry in listed
+            if segment_problem(entry.name) is None
+        ]
+        del listed
+        for name in sorted(named):
             if len(name.encode()) > MAX_NAME_BYTES:
                 continue
-            if not entry.is_directory:
+            if not name.endswith("/"):
                 if self._wanted(name):
-                    yield name, entry.status
+                    yield name
             elif self._may_hold_wanted(name):
                 if self._wanted(name) and self._files.folder(self._bucket, name) is not None:
-                    yield name, None
-                yield from self._below([*segments, entry.name], name)
+                    yield name
+                yield from self._below([*segments, name[len(path) : -1]], name)
 
     def _wanted(self, name: str) -> bool:
         question = self._question

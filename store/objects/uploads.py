@@ -28,6 +28,8 @@ from store.objects.preconditions import Preconditions
 from store.objects.records import About, StoredObject, replace_text
 
 KEPT_SECONDS = 7 * 24 * 3600.0
+LOOK_SECONDS = 3600.0
+"""How often it is looked for what is to be removed: it takes long where uploads are many."""
 ID_BYTES = 32
 _ID = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -76,7 +78,7 @@ class Upload:
             raise ContentMismatch(f"The upload is of {known} bytes, not of {size}.")
         if self.session.size is None:
             self.session = replace(self.session, size=size)
-            _write(self._folder, self.session)
+            self._write_session()
 
     def append(self, piece: bytes) -> None:
         """
@@ -89,7 +91,10 @@ class Upload:
             raise too_large(self._max_bytes)
         if self.session.size is not None and total > self.session.size:
             raise ContentMismatch(f"More arrived than the {self.session.size} bytes that were announced.")
-        self._content.write(piece)
+        # What is unbuffered may be written in part, as where the disk is nearly full.
+        left = memoryview(piece)
+        while left:
+            left = left[self._content.write(left) :]
 
     def keep(self) -> None:
         """Make what has arrived outlast a loss of power, before it is acknowledged."""
@@ -114,11 +119,18 @@ class Upload:
                 session.preconditions,
                 both,
             )
-            self.session = replace(session, generation=stored.generation, size=stored.size)
-            _write(self._folder, self.session)
         except FileNotFoundError as error:
             raise _unknown() from error  # Given up by another request meanwhile.
+        self.session = replace(session, generation=stored.generation, size=stored.size)
+        with suppress(NoSuchUpload):  # Given up just now, but the object is there.
+            self._write_session()
         return stored
+
+    def _write_session(self) -> None:
+        try:
+            _write(self._folder, self.session)
+        except FileNotFoundError as error:
+            raise _unknown() from error
 
 
 class Uploads:
@@ -127,6 +139,7 @@ class Uploads:
     def __init__(self, files: ObjectFiles, max_bytes: int) -> None:
         self._files = files
         self._max_bytes = max_bytes
+        self._looked = 0.0
 
     def begin(self, session: Session) -> str:
         """Open an upload; gives its id.
@@ -141,7 +154,10 @@ class Uploads:
         if session.size is not None and session.size > self._max_bytes:
             raise too_large(self._max_bytes)
         session.preconditions.check(self._files.find(session.bucket, session.name))
-        self.remove_old(time.time())
+        now = time.time()
+        if now > self._looked + LOOK_SECONDS:
+            self._looked = now
+            self.remove_old(now)
         upload_id = secrets.token_urlsafe(ID_BYTES)
         folder = self._files.uploads_dir / upload_id
         folder.mkdir(parents=True)
@@ -195,7 +211,11 @@ class Uploads:
         Raises:
             NoSuchUpload
         """
-        shutil.rmtree(self._folder(upload_id), ignore_errors=True)
+        # At once: who still writes to it must find all of it or nothing.
+        dropped = self._files.uploads_dir / f"dropped-{secrets.token_hex(8)}"
+        with suppress(FileNotFoundError):
+            self._folder(upload_id).rename(dropped)
+        shutil.rmtree(dropped, ignore_errors=True)
 
     def remove_old(self, now: float) -> None:
         """Remove what has not been written to for `KEPT_SECONDS`."""
@@ -228,7 +248,10 @@ def _write(folder: Path, session: Session) -> None:
 
 
 def _read(folder: Path) -> Session:
-    raw = json.loads((folder / "session.json").read_text())
+    try:
+        raw = json.loads((folder / "session.json").read_text())
+    except FileNotFoundError as error:
+        raise _unknown() from error
     raw["about"] = About(**raw["about"])
     raw["preconditions"] = Preconditions(**raw["preconditions"])
     raw["announced"] = Checksums(**raw["announced"])

@@ -8,7 +8,9 @@ import sys
 import threading
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from tests.cli.jobs_for_show import trial, tuning_job
 from tests.client.fake_service import FakeService
 
@@ -30,6 +32,14 @@ def test_help_loads_nothing_that_takes_long() -> None:
 
     assert "jobs" in done.stdout
     assert done.stderr == "[]\n"
+
+
+@pytest.mark.parametrize("group", [(), ("jobs",), ("jobs", "submit")])
+def test_help_tells_in_a_whole_sentence_what_each_command_is_for(group: tuple[str, ...]) -> None:
+    told = CliRunner().invoke(app, [*group, "--help"], terminal_width=80).stdout
+    commands = told.partition("Commands:\n")[2].splitlines()
+    assert commands
+    assert [line for line in commands if not line.endswith(".") or line.endswith("...")] == []
 
 
 @pytest.mark.parametrize(
@@ -86,10 +96,10 @@ class Terminal:
 
     def wait_for(self, text: str) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: text in self.shown, timeout=30), self.shown
+            assert self._changed.wait_for(lambda: text in self.shown, timeout=60), self.shown
 
     def end(self) -> int:
-        code = self.process.wait(timeout=30)
+        code = self.process.wait(timeout=60)
         self._reader.join()
         return code
 

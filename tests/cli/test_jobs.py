@@ -1,10 +1,14 @@
 """`vernier jobs describe`, `list`, `cancel` and `update` as their user sees them."""
 
+import io
 import json
 
 import pytest
 import yaml
+from rich.console import Console
 
+from cli.job_view import JobView
+from cli.tables import TrialsTable
 from tests.cli.conftest import Run
 from tests.cli.jobs_for_show import curve, trial, tuning_job
 from tests.client.fake_service import FakeService
@@ -56,6 +60,38 @@ def test_a_summary_shows_the_trials_best_first(vernier: Run, words: tuple[str, .
         ["4", "FAILED", "–", "–", "0.0416228", "adam"],
         ["5", "RUNNING", "0.375", "–", "0.0516228", "adam"],
     ]
+
+
+def test_a_summary_in_a_pipe_has_no_padding(service: FakeService, vernier: Run) -> None:
+    service.add(**tuning_job(trial(1, "SUCCEEDED", 0.9), trial(2, "FAILED", errorMessage="why")))
+    lines = vernier("jobs", "describe", "census_hp_1", "--summarize").stdout.splitlines()
+
+    assert [line for line in lines if line != line.rstrip()] == []
+    blank = [index for index, line in enumerate(lines) if not line]
+    assert [lines[index + 1].split()[0] for index in blank] == ["TRIAL", "trial"]
+    assert lines[blank[0] + 1].startswith("TRIAL")
+
+
+@pytest.mark.parametrize(
+    ("width", "names", "row"),
+    [
+        (72, ["hidden-units", "learning-rate", "activation"], ["104", "0.0124862", "tanh"]),
+        (71, ["units", "rate", "activation"], ["104", "0.0124862", "tanh"]),
+        (50, ["HYPERPARAMETERS"], ["hidden-units=104"]),
+    ],
+)
+def test_a_narrow_terminal_splits_no_value(width: int, names: list[str], row: list[str]) -> None:
+    values = {"hidden-units": "104", "learning-rate": "0.0124862", "activation": "tanh"}
+    job = tuning_job(*(trial(number, "RUNNING", hyperparameters=values) for number in (1, 2)))
+    job["trainingInput"]["hyperparameters"]["params"] = []  # type: ignore[index]
+    console = Console(file=io.StringIO(), width=width)
+    console.print(TrialsTable(JobView.of(job)))  # type: ignore[arg-type]
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+
+    assert max(map(len, lines)) <= width
+    header = next(line for line in lines if line.startswith("TRIAL"))
+    assert header.split()[4:] == names
+    assert next(line for line in lines if line.startswith("    1")).split()[4:] == row
 
 
 def test_a_summary_shows_why_a_job_failed_and_how_long_it_took(service: FakeService, vernier: Run) -> None:
@@ -117,31 +153,20 @@ def three(service: FakeService) -> FakeService:
     return service
 
 
-@pytest.mark.usefixtures("three")
-@pytest.mark.parametrize(
-    ("expression", "found"),
-    [
-        ("state=RUNNING", ["census_1"]),
-        ("state != RUNNING", ["rnn_2", "rnn_1"]),
-        ("jobId:rnn*", ["rnn_2", "rnn_1"]),
-        ("jobId:sus", ["census_1"]),
-        ("jobId:rnn* AND state:FAILED", ["rnn_2"]),
-        ("labels.owner=ana", ["rnn_2"]),
-        ('labels.owner="bo b"', ["rnn_1"]),
-        ("labels.team=x", []),
-    ],
-)
-def test_a_filter_keeps_what_matches(vernier: Run, expression: str, found: list[str]) -> None:
-    assert ids(vernier, "--filter", expression) == found
+def test_a_filter_is_for_the_service_to_apply_on_every_page(service: FakeService, vernier: Run) -> None:
+    for number in range(150):
+        service.add(f"rnn_{number}")
+    expression = "jobId:rnn* AND NOT (state = FAILED OR labels.owner:*)"
+
+    assert len(ids(vernier, "--filter", expression)) == 150
+    assert [query.get("filter") for _, _, query, _ in service.requests] == [expression] * 2
 
 
-@pytest.mark.usefixtures("three")
-@pytest.mark.parametrize("expression", ["state=A OR state=B", "NOT state=A", "(state=A)", "state", "a<3"])
-def test_a_filter_that_says_more_is_refused(vernier: Run, expression: str) -> None:
-    result = vernier("jobs", "list", "--filter", expression)
+def test_a_list_without_a_filter_asks_for_none(service: FakeService, vernier: Run) -> None:
+    vernier("jobs", "list", "--filter", "")
+    vernier("jobs", "list")
 
-    assert result.exit_code == 2
-    assert "supported are FIELD=VALUE" in result.stderr
+    assert ["filter" in query for _, _, query, _ in service.requests] == [False, False]
 
 
 @pytest.mark.usefixtures("three")
@@ -149,6 +174,39 @@ def test_a_list_is_sorted_before_it_is_cut(vernier: Run) -> None:
     assert ids(vernier, "--limit", "2") == ["rnn_2", "census_1"]
     assert ids(vernier, "--sort-by", "jobId", "--limit", "2") == ["census_1", "rnn_1"]
     assert ids(vernier, "--sort-by", "~jobId", "--limit", "2") == ["rnn_2", "rnn_1"]
+
+
+@pytest.mark.usefixtures("three")
+def test_a_list_is_sorted_by_several_fields(vernier: Run, service: FakeService) -> None:
+    service.add("lstm_1", state="FAILED", labels={"owner": "ana"})
+    assert ids(vernier, "--sort-by", "state,~jobId") == ["rnn_2", "lstm_1", "census_1", "rnn_1"]
+
+
+def test_numbers_are_sorted_as_numbers_and_what_is_absent_comes_first(
+    service: FakeService, vernier: Run
+) -> None:
+    for name, output in {"nine": {"completedTrialCount": "9"}, "ten": {"completedTrialCount": "10"}}.items():
+        service.add(name, trainingOutput=output)
+    service.add("none")
+    by = "trainingOutput.completedTrialCount"
+    assert ids(vernier, "--sort-by", by) == ["none", "nine", "ten"]
+    assert ids(vernier, "--sort-by", f"~{by}") == ["ten", "nine", "none"]
+
+
+@pytest.mark.usefixtures("three")
+def test_sorting_by_what_no_job_has_is_told(vernier: Run) -> None:
+    result = vernier("jobs", "list", "--sort-by", "labels.owner,nosuch,~state.x")
+
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[1].split()[0] == "census_1"
+    assert result.stderr == (
+        "WARNING: The following sort keys were not present in any resource : nosuch, state.x\n"
+    )
+
+
+def test_a_limit_is_all_that_is_asked_for_of_an_unsorted_list(service: FakeService, vernier: Run) -> None:
+    vernier("jobs", "list", "--limit", "3")
+    assert service.requests[0][2]["pageSize"] == "3"
 
 
 def test_a_limit_asks_for_no_more_pages_than_it_needs(service: FakeService, vernier: Run) -> None:

@@ -55,6 +55,22 @@ def test_eighty_columns_show_all_that_is_watched() -> None:
     assert "0.973574" in lines[-1]
 
 
+def test_a_long_curve_is_drawn_to_its_end() -> None:
+    points = curve(*(epoch / 100 for epoch in range(100)))
+    lines = picture(tuning_job(trial(1, "RUNNING", allMetrics=points)))
+    drawn = next(word for word in lines[-1].split() if word.startswith("▁"))
+    assert drawn.endswith("█")
+
+
+def test_the_best_trial_of_many_parameters_keeps_to_its_column() -> None:
+    values = {f"a-long-name-{number}": "0.123456" for number in range(6)}
+    lines = picture(tuning_job(trial(1, "SUCCEEDED", 0.75, hyperparameters=values)), 80)
+    best = next(index for index, line in enumerate(lines) if line.startswith("best"))
+    header = next(index for index, line in enumerate(lines) if line.startswith("TRIAL"))
+    assert header > best + 1
+    assert all(line.startswith("      a-long") for line in lines[best + 1 : header])
+
+
 def test_plain_lines_say_why_a_trial_failed() -> None:
     failed = trial(4, "FAILED", errorMessage="exited with 1.\nTraceback …\nValueError: the data is gone")
     view = JobView.of(tuning_job(failed))  # type: ignore[arg-type]

@@ -119,6 +119,7 @@ def test_local_packages_are_copied_and_others_left_where_they_are(
         ((*IMAGE, "--watch", "--async"), "exclude each other"),
         ((), "there is nothing to run"),
         (("--packages", "missing.whl"), "missing.whl: No such file"),
+        (("--packages", str(Path(__file__).parent)), "is a folder; name an archive, or give --package-path"),
         (("--packages", "file://host/a.whl"), "file:///"),
         (("--packages", "x.whl", "--staging-bucket", "gs://B"), "gs://B must name a bucket with lower-case"),
         (("--packages", "x.whl", "--staging-bucket", "s3://bucket"), "neither gs:// nor a folder"),

@@ -9,11 +9,10 @@ from typing import Any, Self
 
 import httpx
 import pytest
-from google.auth.credentials import AnonymousCredentials
-from googleapiclient import discovery  # type: ignore[import-untyped]
 
 from store.database import Database
 from tests.contract.trainer import SOURCE
+from tests.google_client import build_ml
 from tests.running_service import RunningService, wait_until
 from tests.service.door import Project, open_door
 from tests.trainer_packages import write_trainer
@@ -21,17 +20,6 @@ from tests.trainer_packages import write_trainer
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
 NUMBERS = itertools.count(1)
 X = {"parameterName": "x", "type": "DOUBLE", "minValue": 0.25, "maxValue": 1.0}
-
-
-def build_ml(address: str) -> Any:
-    """Google's client for Python, unmodified, as its users build it: the static discovery document."""
-    return discovery.build(
-        "ml",
-        "v1",
-        client_options={"api_endpoint": address},
-        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
-        cache_discovery=False,
-    )
 
 
 @dataclass

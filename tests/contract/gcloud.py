@@ -82,11 +82,13 @@ class Gcloud:
     ) -> Iterator[str]:
         """jobs stream-logs JOB [--task-name T]: its lines, until the job has ended and no more come.
 
-        The real one leaves out the last five seconds of the clock and asks once a minute.
+        The real one leaves out the last five seconds of the clock and asks once a minute. It does not look
+        again when it has seen the end; at a test's pace, that would lose what came just before it.
         """
         start = self.describe(job_id)["createTime"]
         after = ""
         empty_polls = 0
+        ended = False
         while True:
             entries = list(self._entries(job_id, task_name, after or f'timestamp>="{start}"'))
             for entry in entries:
@@ -95,8 +97,9 @@ class Gcloud:
                 stamp, insert_id = entries[-1]["timestamp"], entries[-1]["insertId"]
                 after = f'((timestamp="{stamp}" AND insertId>"{insert_id}") OR timestamp>"{stamp}")'
             empty_polls = 0 if entries else empty_polls + 1
-            if empty_polls > 1 and "endTime" in self.describe(job_id):
+            if ended and not entries:
                 return
+            ended = empty_polls > 1 and "endTime" in self.describe(job_id)
             pause()
 
     def _entries(self, job_id: str, task_name: str, after: str) -> Iterator[dict[str, Any]]:

@@ -368,7 +368,7 @@ def test_check_20_submit_with_stream_logs_tells_by_its_status_how_the_job_ended(
             wait_until(lambda: lab.http.get(f"{lab.url}/{how}").is_success)
             lab.running(how)
             lab.http.post(f"{lab.url}/{how}:cancel")
-        _, said = submitting.communicate(timeout=60)
+        _, said = submitting.communicate(timeout=120)
     assert submitting.returncode == (0 if how == "succeeds" else 1), said
     if how != "is_cancelled":
         assert "x is 0.5" in said, "the trainer's own lines are streamed"

@@ -231,7 +231,7 @@ def test_the_command_stages_packages_in_the_object_store(
     command = [sys.executable, "-m", "cli.main", "jobs", "submit", "training", job_id]
     command += ["--package-path", str(tmp_path / "trainer"), "--module-name", "trainer.task"]
     command += ["--api", service.address, "--project", project, *(flag.format(job=job_id) for flag in flags)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
     job = jobs.ended(job_id)
     assert job["state"] == "SUCCEEDED", job
@@ -246,7 +246,10 @@ def test_the_command_tells_what_the_object_store_refuses(service: RunningService
     command = [sys.executable, "-m", "cli.main", "jobs", "submit", "training", "refused", "--api"]
     command += [service.address, "--packages", str(archive), "--module-name", "m"]
     ran = subprocess.run(
-        [*command, "--staging-bucket", f"gs://staged-here/{long}"], capture_output=True, text=True, timeout=60
+        [*command, "--staging-bucket", f"gs://staged-here/{long}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert ran.returncode == 1
     assert "INVALID_ARGUMENT: An object's name must not have more than 255 bytes" in ran.stderr

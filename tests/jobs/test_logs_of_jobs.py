@@ -13,9 +13,12 @@ from tests.jobs.conftest import Jobs
 from tests.running_service import RunningService, wait_until
 from tests.trainer_packages import write_trainer
 
-LINES = 100_000
+LINES = 50_000
+"""More than one look takes in, by their number and by their bytes."""
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
 MASTER = "master-replica-0"
+WELL = ["Module completed; cleaning up.", "Clean up finished.", "Task completed successfully."]
+"""What the replica of a program that ended with 0 says last."""
 
 Entry = dict[str, Any]
 
@@ -58,6 +61,7 @@ def test_a_job_tells_its_life_from_the_queue_to_the_end(jobs: Jobs, service: Run
         ("service", "Waiting for training program to start."),
         (MASTER, f"Running command: python -m trainer.task --words 'a b' --job-dir {job_dir}"),
         (MASTER, "hello"),
+        *[(MASTER, said) for said in WELL],
         ("service", "Job completed successfully."),
     ]
     assert {entry["severity"] for entry in log} == {"INFO"}
@@ -90,6 +94,7 @@ except KeyError as error:
     assert traceback.endswith("ValueError: first\nsecond")
     assert message(log[-1]) == job["errorMessage"]
     assert log[-1]["severity"] == "ERROR"
+    assert not set(WELL) & levels.keys()
 
 
 def test_entries_tell_which_trial_they_are_of(jobs: Jobs, service: RunningService) -> None:
@@ -107,10 +112,36 @@ if trial == 2: sys.exit(3)
         of_trial = [entry for entry in log if entry["labels"]["ml.googleapis.com/trial_id"] == trial]
         command, *lines, end = map(message, of_trial)
         assert command.startswith("Running command: python -m trainer.task --x=")
-        assert lines == [f"trial {trial} step {step}" for step in range(50)]
+        assert lines == [
+            *(f"trial {trial} step {step}" for step in range(50)),
+            *([] if trial == "2" else WELL),
+        ]
         said = f"Trial {trial} failed. The replica master 0 exited" if trial == "2" else f"Trial {trial} succ"
         assert end.startswith(said)
     assert message(log[-1]) == "Job completed successfully."
+
+
+def test_a_job_that_waits_for_a_slot_says_so_once(
+    jobs: Jobs, service: RunningService, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    until_opened = f"while not os.path.exists({str(gate)!r}): time.sleep(0.01)\n"
+    first = jobs.submit(until_opened + "report(1, 1)", {"maxTrials": 4, "maxParallelTrials": 4})
+    jobs.wait(
+        first, lambda job: [t["state"] for t in job["trainingOutput"].get("trials", ())] == ["RUNNING"] * 4
+    )
+    second = jobs.submit("")
+    said = "Waiting for a free slot: trials of other jobs take all 4."
+
+    try:
+        wait_until(lambda: [entry for entry in log_of(jobs, service, second) if message(entry) == said])
+        assert jobs.get(second)["state"] == "RUNNING"
+    finally:
+        gate.touch()
+    assert jobs.ended(second)["state"] == "SUCCEEDED"
+    told = [message(entry) for entry in log_of(jobs, service, second, "service")]
+    assert told[-3:] == ["Waiting for training program to start.", said, "Job completed successfully."]
+    assert said not in [message(entry) for entry in log_of(jobs, service, first)]
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "PREPARING"])
@@ -132,7 +163,7 @@ def test_a_job_whose_packages_can_not_be_installed_says_why(jobs: Jobs, service:
     assert (message(last), last["severity"]) == (job["errorMessage"], "ERROR")
 
 
-def test_a_hundred_thousand_lines_are_listed_while_they_are_printed_each_once_and_in_order(
+def test_fifty_thousand_lines_are_listed_while_they_are_printed_each_once_and_in_order(
     jobs: Jobs, service: RunningService
 ) -> None:
     source = f"""
@@ -155,7 +186,7 @@ for number in range({LINES}):
         if last_time:
             break
         ended = "endTime" in jobs.get(job_id)
-    assert found[1:] == [f"step {number} loss 0.123" for number in range(LINES)]
+    assert found[1:] == [*(f"step {number} loss 0.123" for number in range(LINES)), *WELL]
 
 
 def test_a_log_survives_a_kill_of_the_service(tmp_path: Path) -> None:
@@ -180,7 +211,8 @@ for number in range(800):
         wait_until(lambda: client.get("/jobs/j").json().get("state") in ENDED)
         command, *kept = log(service, client)
         assert service.stop() == 0
-    assert command == "Running command: python -m trainer.task"
+    assert (command, kept[-3:]) == ("Running command: python -m trainer.task", WELL)
+    del kept[-3:]
     assert [text for text in kept if text.startswith("out")] == [f"out {n}" for n in range(800)]
     assert [text for text in kept if not text.startswith("out")] == [
         f"ERROR:root:err {n}" for n in range(800)
@@ -195,7 +227,7 @@ def test_the_command_streams_a_job_to_its_end(jobs: Jobs, service: RunningServic
         [*command, "--api", service.address, "--polling-interval", "0.2"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert streamed.returncode == 0, streamed.stderr
     rows = [line.split("\t") for line in streamed.stdout.splitlines()]

@@ -59,7 +59,7 @@ def test_a_tag_must_match_exactly(tag: str, tmp_path: Path) -> None:
 def test_tensorboardx_is_read_while_it_writes(tmp_path: Path) -> None:
     def until(count: int, cursor: Cursor) -> Reading:
         # Its flush() does not wait for its own thread, so the values come when they come.
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len((reading := look(tmp_path, cursor)).measurements) < count and time.monotonic() < deadline:
             writer.flush()
         return reading

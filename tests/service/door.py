@@ -1,7 +1,6 @@
 """The service for tests: its real application, over a real database, behind a real HTTP server."""
 
 import itertools
-import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import uvicorn
 
 from api_schemas.outputs import TrainingOutput
 from api_schemas.wire import to_wire
+from cli.embedded import listen
 from service.app import make_api
 from service.config import DoorConfig
 from store.database import Database
@@ -41,7 +41,7 @@ class Door:
 def open_door(database: Database, config: DoorConfig = ANYTHING_GOES) -> Iterator[Door]:
     notified: list[int] = []
     api = make_api(database, config, notified.append)
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen("127.0.0.1", 0)
     server = uvicorn.Server(
         uvicorn.Config(api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
     )

@@ -1,5 +1,6 @@
 """Batches: many requests in one, as Google's own client sends them, and as nobody should."""
 
+import time
 from collections.abc import Iterator, Sequence
 from email.parser import BytesParser
 from pathlib import Path
@@ -7,26 +8,22 @@ from typing import Any
 
 import httpx
 import pytest
-from google.auth.credentials import AnonymousCredentials
-from googleapiclient import discovery  # type: ignore[import-untyped]
 from googleapiclient.errors import HttpError  # type: ignore[import-untyped]
 from googleapiclient.http import BatchHttpRequest  # type: ignore[import-untyped]
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from api_schemas.errors import InvalidArgument
+from service.batch import read_parts
 from store.database import Database
+from tests.google_client import build_ml
 from tests.service.door import MAX_BODY_BYTES, Project, client, error_of, open_door, violations
 
 
 @pytest.fixture
 def ml(project: Project) -> Iterator[Any]:
-    with discovery.build(
-        "ml",
-        "v1",
-        client_options={"api_endpoint": project.door.address},
-        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
-    ) as ml:
+    with build_ml(project.door.address) as ml:
         yield ml
 
 
@@ -202,7 +199,7 @@ tokens = st.sampled_from(
 )
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content_type=st.just("multipart/mixed; boundary=b")
     | st.text(alphabet="multipart/xed;bony*='%0\"\\ ", max_size=30).map(
@@ -235,3 +232,40 @@ def test_a_part_that_breaks_the_service_is_told_as_such(tmp_path: Path) -> None:
     assert b"no such table" not in broke[2]
     assert fine[1] == 400
     assert [line["path"] for line in logged] == ["/v1/projects/p/jobs"]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "multipart/mixed; boundary*=idna''b",
+        "multipart/mixed; boundary*=undefined''b",
+        "multipart/mixed; boundary*=utf-8''b",
+        "multipart/mixed; boundary",
+        'multipart/mixed; boundary="b',
+        'multipart/mixed; x="; boundary=b"',
+    ],
+)
+def test_a_boundary_that_is_none_is_refused(project: Project, content_type: str) -> None:
+    (violation,) = violations(send(project, multipart([part("GET /v1/projects/p/jobs")]), content_type))
+    assert violation["field"] == "content_type"
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        'Multipart/Mixed;BOUNDARY="b"',
+        "multipart/mixed; x; y=; boundary=b ; z=1",
+        'multipart/mixed; boundary="\\b"',
+    ],
+)
+def test_a_boundary_is_found_among_other_parameters(project: Project, content_type: str) -> None:
+    response = send(project, multipart([part("GET /v1/projects/p/jobs")]), content_type)
+    assert [status for _, status, _ in answers(response)] == [200]
+
+
+def test_a_long_content_type_is_read_at_once() -> None:
+    began = time.process_time()
+    for long in ('; boundary="' + ";" * 60_000, "; a" * 20_000, '; a="' * 15_000, ";" * 60_000):
+        with pytest.raises(InvalidArgument):
+            list(read_parts("multipart/mixed" + long, b""))
+    assert time.process_time() - began < 0.5

@@ -1,12 +1,15 @@
 """What a caller sees when something behind the door fails, and what the log says."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 
-from store.database import Database
+from store.database import KEPT_OPEN, MORE_IN_A_RUSH, Database
+from tests.postgres_server import PostgresServer
 from tests.service.door import answer_of, client, error_of, open_door
 
 
@@ -55,3 +58,46 @@ def test_a_service_without_its_database_lives_but_is_not_ready(missing: Database
         assert answer_of(http.get("/healthz")) == {"status": "ok"}
         error_of(http.get("/readyz"), 503, "UNAVAILABLE")
     assert [line["event"] for line in logged] == ["database away"]
+
+
+def unavailable(database: Database) -> str:
+    """What every method says of a database that can't be used now; the log says more."""
+    with (
+        structlog.testing.capture_logs() as logged,
+        open_door(database) as door,
+        client(door.address) as http,
+    ):
+        error = error_of(http.get("/v1/projects/p/jobs"), 503, "UNAVAILABLE")
+        error_of(http.post("/v1/projects/p/jobs/a:cancel"), 503, "UNAVAILABLE")
+        logs = http.post("/v2/entries:list", json={"resourceNames": ["projects/p"]})
+        error_of(logs, 503, "UNAVAILABLE")
+    assert [line["event"] for line in logged] == ["database failed"] * 3
+    assert "again later" in error["message"]
+    return str(logged[0]["exc_info"])
+
+
+def test_a_database_that_is_not_there_may_be_later(missing: Database) -> None:
+    assert "unable to open" in unavailable(missing)
+
+
+def test_a_database_whose_connections_are_all_in_use_may_be_free_later(database: Database) -> None:
+    made = Database(database.url.render_as_string(hide_password=False))
+    pool: Any = made.engine.pool
+    pool._timeout = 0.01
+    with ExitStack() as held:
+        held.callback(made.close)
+        for _ in range(KEPT_OPEN + MORE_IN_A_RUSH):
+            held.enter_context(made.engine.connect())
+        assert "QueuePool limit" in unavailable(made)
+
+
+def test_a_database_server_that_went_away_may_come_back() -> None:
+    with PostgresServer() as server:
+        made = Database(server.url)
+        made.upgrade()
+        with made.read():
+            pass
+    try:
+        assert "connection" in unavailable(made)
+    finally:
+        made.close()

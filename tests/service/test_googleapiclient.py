@@ -4,21 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from google.auth.credentials import AnonymousCredentials
-from googleapiclient import discovery  # type: ignore[import-untyped]
 from googleapiclient.errors import HttpError  # type: ignore[import-untyped]
 
+from tests.google_client import build_ml
 from tests.service.door import Project
 
 
 @pytest.fixture
 def jobs(project: Project) -> Iterator[Any]:
-    with discovery.build(
-        "ml",
-        "v1",
-        client_options={"api_endpoint": project.door.address},
-        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
-    ) as ml:
+    with build_ml(project.door.address) as ml:
         yield ml.projects().jobs()
 
 

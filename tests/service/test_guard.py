@@ -49,6 +49,26 @@ def test_a_page_of_another_site_can_not_create_or_cancel_jobs(project: Project, 
     assert project.get("a")["state"] == "QUEUED"
 
 
+@pytest.mark.parametrize(
+    ("site", "mode", "dest", "status"),
+    [
+        ("cross-site", "no-cors", "script", 403),
+        ("cross-site", "no-cors", "image", 403),
+        ("cross-site", "navigate", "iframe", 403),
+        ("cross-site", "navigate", "document", 200),
+        ("same-site", "cors", "empty", 200),
+        ("same-origin", "no-cors", "script", 200),
+        ("none", "navigate", "document", 200),
+    ],
+)
+def test_a_page_of_another_site_can_not_load_what_is_here(
+    project: Project, site: str, mode: str, dest: str, status: int
+) -> None:
+    # Scripts and pictures are asked for without an Origin.
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
+    assert project.http.get("/jobs", headers=headers).status_code == status
+
+
 def test_a_page_of_our_own_may(project: Project) -> None:
     headers = {"Origin": project.door.address}
     assert answer_of(project.http.post("/jobs", json=project.body("a"), headers=headers))["jobId"] == "a"

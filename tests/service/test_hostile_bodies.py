@@ -5,7 +5,7 @@ import json
 import math
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,13 +22,12 @@ from tests.running_service import RunningService
 from tests.service.door import MAX_BODY_BYTES, Door, Project, error_of, open_door, violations
 
 TEN_MEGABYTES = 10 * 2**20
-SECONDS = 10.0
+SECONDS = 30.0
 """In which an answer must come; more than it takes on a machine that is busy."""
 
 
 MANY = settings(
     max_examples=40,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -192,9 +191,13 @@ def head(*lines: str, target: str = "/v1/projects/p/jobs", verb: str = "POST", t
 
 def answers_to(door: Door, sent: bytes) -> list[int]:
     """The statuses of the answers until the connection is closed."""
-    with connected(door) as connection:
-        connection.sendall(sent)
-        answer = connection.makefile("rb").read()
+    answer = b""
+    # A door that closes before it has read all resets the connection, after what it had to say.
+    with connected(door) as connection, suppress(ConnectionError):
+        with suppress(ConnectionError):
+            connection.sendall(sent)
+        while more := connection.recv(65536):
+            answer += more
     return [int(part.split()[0]) for part in answer.split(b"HTTP/1.1 ")[1:]]
 
 
@@ -259,7 +262,7 @@ def test_large_bodies_take_a_bounded_share_of_memory(tmp_path: Path) -> None:
         b"{" + b",".join(b'"k%d":0' % number for number in range(TEN_MEGABYTES // 14)) + b"}",
     ]
     with RunningService(tmp_path / "data") as service, service.client() as http:
-        for body in bodies * 2:
+        for body in bodies:
             assert violations(http.post("/jobs", content=body))
         status = Path(f"/proc/{service.process.pid}/status").read_text()
     largest_kib = int(status.partition("VmHWM:")[2].split()[0])

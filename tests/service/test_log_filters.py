@@ -1,12 +1,13 @@
 """Filters of the Logging API mean in SQL, on both databases, what they mean in plain words."""
 
 import operator
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -201,11 +202,7 @@ def _filled(database: Database) -> Stored:
     return Stored(database, [(row, each.time_ns, each.id) for row, each in zip(ROWS, kept, strict=True)])
 
 
-@settings(
-    max_examples=120,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=120)
 @given(term=FILTERS, descending=st.booleans(), limit=st.integers(1, 40), max_rows=st.integers(1, 40))
 def test_a_filter_finds_what_its_words_say_page_by_page(
     stored: Stored, term: Term, descending: bool, limit: int, max_rows: int
@@ -226,7 +223,23 @@ def test_a_filter_finds_what_its_words_say_page_by_page(
     assert found == (expected[::-1] if descending else expected), term.text
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.parametrize("text", ["\U0001f600" * 19_000, "%_" * 9_500, "a" * 1000 + "b"], ids=len)
+def test_a_long_text_is_looked_for_in_long_messages(stored: Stored, text: str) -> None:
+    with stored.database.write() as session:
+        job = add_job(session, "long", project="long")
+        messages = ["a" * 250_000] * 5 + [f"before {text} after"]
+        add_log_entries(
+            session, "long", job.id, [NewEntry("service", None, "INFO", m) for m in messages], NOW
+        )
+        began = time.monotonic()
+        where = wanted(parse_query(f'"{text}"')).where
+        page = read_log_entries(session, Scope("long", job.id), where, 10, 100, 10**7)
+        assert [entry.message for entry in page.entries] == messages[-1:]
+        assert time.monotonic() - began < 1
+        session.rollback()
+
+
+@settings(max_examples=300)
 @given(text=st.text("abc\"'\\()=!<>:~-*. \n,éANDORNOT", max_size=40) | st.text(max_size=30))
 def test_any_text_is_a_filter_or_is_refused_with_a_place(text: str) -> None:
     with suppress(BadQuery):

@@ -3,9 +3,7 @@
 import re
 from typing import Any
 
-from google.auth.credentials import AnonymousCredentials
-from googleapiclient import discovery  # type: ignore[import-untyped]
-
+from tests.google_client import build_ml
 from tests.service.door import Project, answer_of, client, violations
 
 
@@ -28,12 +26,7 @@ def test_they_are_always_the_same_and_of_the_project_alone(project: Project) -> 
 
 
 def test_the_old_client_reads_them(project: Project) -> None:
-    with discovery.build(
-        "ml",
-        "v1",
-        client_options={"api_endpoint": project.door.address},
-        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
-    ) as ml:
+    with build_ml(project.door.address) as ml:
         config = ml.projects().getConfig(name=f"projects/{project.name}").execute()
     assert config == config_of(project, project.name)
 

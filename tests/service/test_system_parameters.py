@@ -1,6 +1,8 @@
 """Query parameters that every method takes, and the refusal of those none takes (docs/contract.md 1.1)."""
 
+import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -9,8 +11,10 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.types import Message
 
 from api_schemas.errors import FieldViolation, InvalidArgument
+from service.answers import PRESENTATION, JsonAnswer, Presentation
 from service.methods import SERVED, Method
 from service.system_parameters import SYSTEM_NAMES, read_query
 from store.states import State
@@ -232,3 +236,30 @@ def test_any_query_is_read_or_refused(method: Method, query: dict[str, str]) -> 
         refused = list(error.violations)
     assert own.keys() <= {parameter.name for parameter in method.query}
     assert refused is None or (refused and all(violation.field for violation in refused))
+
+
+def test_large_answers_are_cut_beside_the_answering_of_others() -> None:
+    threads = set()
+
+    class Noting(dict[str, Any]):
+        def items(self) -> Any:
+            threads.add(threading.get_ident())
+            return super().items()
+
+    async def answer() -> None:
+        answer = JsonAnswer(Noting(a=1, b=2))
+        scope = {"type": "http", "state": {PRESENTATION: Presentation({"a": {}})}}
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        async def receive() -> Message:
+            raise AssertionError
+
+        await answer(scope, receive, send)
+        assert sent[-1]["body"] == b'{"a":1}'
+
+    asyncio.run(answer())
+    assert threads
+    assert threading.get_ident() not in threads

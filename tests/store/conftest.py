@@ -13,15 +13,16 @@ SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
 
 @pytest.fixture(params=[SQLITE, POSTGRESQL])
-def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+def database(request: pytest.FixtureRequest) -> Database:
     database: Database = request.getfixturevalue(f"{request.param}_database")
-    yield database
-    database.close()
+    return database
 
 
 @pytest.fixture
-def sqlite_database(tmp_path: Path) -> Database:
-    return empty_database(tmp_path)
+def sqlite_database(tmp_path: Path) -> Iterator[Database]:
+    database = empty_database(tmp_path)
+    yield database
+    database.close()
 
 
 @pytest.fixture(scope="session")
@@ -34,10 +35,11 @@ def migrated_url(postgres: PostgresServer) -> str:
 
 
 @pytest.fixture
-def postgresql_database(migrated_url: str) -> Database:
+def postgresql_database(migrated_url: str) -> Iterator[Database]:
     database = Database(migrated_url)
     remove_all_rows(database)
-    return database
+    yield database
+    database.close()
 
 
 @pytest.fixture(params=[SQLITE, POSTGRESQL])

@@ -289,9 +289,8 @@ def store_jobs(database: Database) -> None:
 
 @settings(
     max_examples=150,
-    deadline=None,
     # The examples only read what is stored before the first.
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(filters)
 def check(database: Database, made: Written) -> None:

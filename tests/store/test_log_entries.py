@@ -1,6 +1,8 @@
 """A job's log: nothing goes back in time, and pages miss and repeat nothing."""
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from sqlalchemy import ColumnElement, select, true
@@ -39,10 +41,11 @@ def page(
     limit: int = 100,
     max_rows: int = 1000,
     max_characters: int = 10**6,
+    seconds: float = math.inf,
 ) -> EntryPage:
     with database.read() as session:
         return read_log_entries(
-            session, scope, true() if where is None else where, limit, max_rows, max_characters
+            session, scope, true() if where is None else where, limit, max_rows, max_characters, seconds
         )
 
 
@@ -50,7 +53,7 @@ def messages(entries: Sequence[StoredEntry]) -> list[str]:
     return [entry.message for entry in entries]
 
 
-def in_pages(database: Database, scope: Scope, **limits: int) -> list[str]:
+def in_pages(database: Database, scope: Scope, **limits: Any) -> list[str]:
     """All messages of a scope, read page by page."""
     found: list[str] = []
     after: Place | None = None
@@ -103,12 +106,13 @@ def test_adding_nothing_changes_nothing(database: Database, job: Job) -> None:
         {"max_rows": 4},
         {"max_characters": 5},
         {"limit": 2, "max_rows": 3, "max_characters": 1},
+        {"seconds": 0.0},
         {"limit": 24},
     ],
     ids=str,
 )
 def test_pages_miss_nothing_and_repeat_nothing(
-    database: Database, job: Job, descending: bool, limits: dict[str, int]
+    database: Database, job: Job, descending: bool, limits: dict[str, Any]
 ) -> None:
     texts = [f"m{number}" if number % 5 else "unwanted" for number in range(30)]
     for start in range(0, 30, 7):
@@ -126,6 +130,14 @@ def test_a_page_without_a_match_says_how_far_it_looked(database: Database, job: 
     rest = page(database, Scope("p", job.id, after=part.reached), LogEntry.message == "wanted", max_rows=6)
     assert messages(rest.entries) == ["wanted"]
     assert rest.reached is None
+
+
+def test_what_is_looked_at_for_a_page_has_a_size(database: Database, job: Job) -> None:
+    add(database, job, *["unwanted"] * 10, "wanted")
+    part = page(database, Scope("p", job.id), LogEntry.message == "wanted", max_characters=20)
+    assert part.entries == []
+    first_three = page(database, Scope("p", job.id), limit=3).reached
+    assert part.reached == first_three
 
 
 def test_a_scope_is_one_project_one_job_or_some_time(database: Database, job: Job) -> None:

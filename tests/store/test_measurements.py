@@ -92,7 +92,7 @@ class TestAdding:
         assert _stored(database, trials[0]) == []
 
     @given(st.floats(), st.integers(-(2**63), 2**63 - 1))
-    @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_any_value_at_any_step_comes_back_as_it_was(
         self, database: Database, trials: list[int], value: float, step: int
     ) -> None:

@@ -1,11 +1,13 @@
 """The object store beneath the routes: objects are whole whatever happens, and trials write as they like."""
 
 import errno
+import io
 import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -221,7 +223,7 @@ def without_conflicts(wanted: set[str]) -> set[str]:
     return {name for name in wanted if not any(other.startswith(f"{name}/") for other in wanted)}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     wanted=st.sets(NAME, max_size=12).map(without_conflicts),
     prefix=st.sampled_from(["", "a", "a/", "b/a", "é", "zzz"]),
@@ -267,7 +269,7 @@ def test_pages_of_a_list_are_what_sorting_all_names_gives(
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_every_name_is_refused_or_stays_in_its_bucket(name: str) -> None:
     files = ObjectFiles(Path("/data/objects"))
     if name_problem(name) is None:
@@ -347,6 +349,36 @@ class TestUploads:
         stored = uploads.finished(upload_id)
         assert stored is not None
         assert stored.size == 4
+
+    def test_a_piece_that_the_disk_takes_in_parts_is_written_whole(
+        self, files: ObjectFiles, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Halving(io.FileIO):
+            def write(self, piece: Any, /) -> int:
+                return super().write(piece[: max(1, len(piece) // 2)])
+
+        monkeypatch.setattr(
+            "store.objects.uploads.open", lambda path, mode, **_: Halving(path, mode), raising=False
+        )
+        with uploads.hold(uploads.begin(self.SESSION)) as upload:
+            upload.append(b"in several parts")
+            upload.finish(Checksums())
+        assert content_of(files, "big") == b"in several parts"
+
+    def test_one_that_is_given_up_while_it_is_written_to_is_unknown(
+        self, files: ObjectFiles, uploads: Uploads
+    ) -> None:
+        upload_id = uploads.begin(self.SESSION)
+        with uploads.hold(upload_id) as upload:
+            upload.append(b"some")
+            uploads.drop(upload_id)
+            with pytest.raises(NoSuchUpload):
+                upload.expect(100)
+            with pytest.raises(NoSuchUpload):
+                upload.finish(Checksums())
+        with pytest.raises(NoSuchUpload):
+            uploads.finished(upload_id)
+        assert [path.name for path in files.uploads_dir.iterdir()] in ([], ["lock"])
 
     def test_what_nobody_writes_to_is_removed(self, files: ObjectFiles, uploads: Uploads) -> None:
         old, young = uploads.begin(self.SESSION), uploads.begin(self.SESSION)

@@ -162,7 +162,7 @@ def test_who_holds_the_slots_counts_what_others_took(database: Database) -> None
     together = threading.Barrier(len(jobs))
 
     def take_the_last(job: Job) -> None:
-        together.wait(10)
+        together.wait(60)
         with database.write() as session:
             hold_slots(session)
             if not live_attempts_by_job(session):

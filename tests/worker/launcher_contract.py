@@ -348,6 +348,20 @@ class LauncherContract:
         assert "VERNIER_DATABASE_URL" not in seen
         assert not any("secret" in value for value in seen.values())
 
+    @pytest.mark.parametrize("name", ["CLOUD_ML_TRIAL_ID", "TF_CONFIG", "CLUSTER_SPEC"])
+    def test_what_the_contract_tells_a_trial_is_never_the_services_own(
+        self,
+        launcher: Launcher,
+        platform: Platform,
+        folder: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        name: str,
+    ) -> None:
+        """As where the service is itself started by a trial; trainers go by whether a variable is there."""
+        monkeypatch.setenv(name, "7")
+        self.run(launcher, platform, f"tell('there', {name!r} in os.environ)")
+        assert lines(folder, "there") == ["False"]
+
     def test_the_job_dir_is_there(self, launcher: Launcher, platform: Platform, folder: Path) -> None:
         job_dir = folder / "deep" / "er with space"
         self.run(launcher, platform, f"tell('there', os.path.isdir({str(job_dir)!r}))", job_dir=job_dir)
@@ -383,8 +397,9 @@ class LauncherContract:
             ("", ""),
             ("sys.stderr.buffer.write(b'caf\\xe9\\n')", "caf\ufffd\n"),
             ("sys.stderr.buffer.write(b'a\\0b\\n')", "ab\n"),
+            ("print('out'); os.kill(os.getpid(), signal.SIGKILL)", "out\n"),
         ],
-        ids=["both", "output only", "nothing", "not UTF-8", "a NUL, which no database takes"],
+        ids=["both", "output only", "nothing", "not UTF-8", "a NUL, which no database takes", "killed"],
     )
     def test_the_last_lines_are_the_errors_or_else_the_output(
         self, launcher: Launcher, platform: Platform, source: str, kept: str

@@ -225,7 +225,7 @@ LINES = st.sampled_from(
 OUTPUTS = st.lists(LINES | st.text(max_size=9), max_size=12).map(lambda lines: "\n".join(lines).encode())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     data=OUTPUTS | st.binary(max_size=60), cuts=st.lists(st.integers(0, 900), max_size=8), small=st.booleans()
 )
@@ -243,7 +243,7 @@ def test_whatever_pieces_the_output_comes_in_the_entries_are_the_same(
     assert entries == cut(data, end=True, max_bytes=max_bytes).entries
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(words=st.lists(st.text("abxyz0189 ", min_size=1, max_size=9).filter(str.strip), max_size=20))
 def test_every_plain_line_is_an_entry(words: list[str]) -> None:
     assert [message for _, message in printed("\n".join(words))] == words

@@ -151,7 +151,7 @@ def test_more_than_is_read_at_once_is_read_in_several_looks(attempt: Printing) -
     assert taken == attempt.printed[Stream.OUT].replace(b"\n", b"")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     parts=st.lists(
         st.tuples(st.text("ab\n\r é", max_size=8), st.sampled_from(list(Stream)), st.floats(0, 5)),

@@ -19,7 +19,7 @@ class Looking:
 
     def __call__(self, job_pk: int) -> None:
         self.begun.append(job_pk)
-        assert self.may_end.acquire(timeout=10)
+        assert self.may_end.acquire(timeout=60)
 
 
 def _in_thread(call: Callable[[], None]) -> threading.Thread:
@@ -38,7 +38,7 @@ def test_hints_during_a_look_cause_exactly_one_more() -> None:
     look.may_end.release()
     wait_until(lambda: len(look.begun) == 2)
     look.may_end.release()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     assert look.begun == [1, 1]
 
@@ -53,7 +53,7 @@ def test_a_hint_during_the_second_look_causes_a_third() -> None:
         look.may_end.release()
     wait_until(lambda: len(look.begun) == 3)
     look.may_end.release()
-    thread.join(10)
+    thread.join(60)
     assert look.begun == [1, 1, 1]
 
 
@@ -64,7 +64,7 @@ def test_jobs_are_looked_at_side_by_side() -> None:
     wait_until(lambda: sorted(look.begun) == [1, 2])
     look.may_end.release(2)
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
 
 
 def test_without_a_hint_one_look_is_all() -> None:

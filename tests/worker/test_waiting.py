@@ -58,7 +58,7 @@ def test_the_end_is_told_once_and_the_child_is_reaped(ends: EndOfProcess, child:
     ends.watch(child.pid, lambda: (told.append("end"), ended.set()))  # type: ignore[func-returns-value, arg-type]
     assert not told
     child.end()
-    assert ended.wait(10)
+    assert ended.wait(60)
     wait_until(child.is_reaped)
     assert told == ["end"]
 
@@ -83,7 +83,7 @@ def test_what_has_ended_unreaped_is_told_at_once(ends: EndOfProcess, child: Chil
     wait_until(lambda: f"{child.pid} (python" in _stat(child.pid) and ") Z" in _stat(child.pid))
     ended = threading.Event()
     ends.watch(child.pid, ended.set)
-    assert ended.wait(10)
+    assert ended.wait(60)
 
 
 def _stat(pid: int) -> str:
@@ -121,7 +121,7 @@ def test_the_end_of_somebody_elses_child_is_told(ends: EndOfProcess) -> None:
     ends.watch(pid, ended.set)
     assert not ended.is_set()
     parent.stdin.close()
-    assert ended.wait(10)
+    assert ended.wait(60)
 
 
 def test_a_listener_that_fails_does_not_deafen_the_others(ends: EndOfProcess, child: Child) -> None:
@@ -137,7 +137,7 @@ def test_a_listener_that_fails_does_not_deafen_the_others(ends: EndOfProcess, ch
         wait_until(child.is_reaped)
         ends.watch(other.pid, ended.set)
         other.end()
-        assert ended.wait(10)
+        assert ended.wait(60)
     assert [line["pid"] for line in logs] == [child.pid]
     other.forget()
 
@@ -149,7 +149,8 @@ def test_closing_leaves_the_processes_alone_and_gives_back_what_it_held(child: C
     ends.watch(child.pid, lambda: told.append("end"))
     ends.close()
     ends.close()
-    assert set(os.listdir("/proc/self/fd")) == before
+    # Others of this process may have given back theirs meanwhile.
+    assert set(os.listdir("/proc/self/fd")) <= before
     ends.watch(child.pid, lambda: told.append("end"))
     child.end()
     wait_until(lambda: ") Z" in _stat(child.pid))

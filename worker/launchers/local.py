@@ -36,8 +36,9 @@ from worker.launchers.waiting import EndOfProcess
 from worker.metrics.mirror import age, refresh
 from worker.metrics.regular_file import open_regular, read_at
 
-TAIL_BYTES = 64 * 1024
 INSTALL_GRACE_SECONDS = 5.0
+NOT_INHERITED = ("VERNIER_", "CLOUD_ML_", "TF_CONFIG", "CLUSTER_SPEC")
+"""How the names of variables begin that are the service's own, or the trial's."""
 MIRROR_SECONDS = 10.0
 """How often event files elsewhere are looked at while a trial runs: each look is a request that is billed."""
 
@@ -220,8 +221,10 @@ class LocalLauncher:
 
 
 def _inherited() -> dict[str, str]:
-    """The service's environment without its own settings, some of which are secrets."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("VERNIER_")}
+    """The service's environment without its own settings, some of which are secrets, and without what the
+    contract tells a trial: that a variable is absent says something too (docs/contract.md 4.5, 4.6).
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
     # A trainer's output should be there when it is looked at, not when a buffer is full.
     return {**kept, "PYTHONUNBUFFERED": "1"}
 

@@ -27,10 +27,11 @@ from worker.launchers.protocol import AttemptPhase, AttemptStatus
 
 # The empty trap keeps the wrapper alive through a SIGTERM to the group, to tell how the program ended; unlike
 # an ignored signal it is not inherited by the program. Its last act ends what the program left in the group,
-# itself included: later, with the leader gone, only processes that still carry the mark can be found.
+# itself included: later, with the leader gone, only processes that still carry the mark can be found. The
+# errors are the program's alone, not the shell's, which says `Killed` of one that a signal ended.
 WRAPPER = (
-    "trap : TERM INT HUP; _vernier_pid=$1; _vernier_status=$2; shift 2; "
-    'echo $$ >"$_vernier_pid"; "$@"; echo $? >"$_vernier_status"; kill -KILL -$$'
+    "trap : TERM INT HUP; _vernier_pid=$1; _vernier_status=$2; _vernier_errors=$3; shift 3; "
+    'echo $$ >"$_vernier_pid"; (exec "$@" 2>>"$_vernier_errors"); echo $? >"$_vernier_status"; kill -KILL -$$'
 )
 MARK = "VERNIER_PROCESS_GROUP"
 """Environment variable with the directory, by which processes that left the group are found."""
@@ -56,18 +57,17 @@ class ProcessGroup:
         try:
             if not _try_lock(lock, fcntl.LOCK_EX) or self._path("pid").exists():
                 return None
-            with (
-                self._path("stdout.log").open("ab") as stdout,
-                self._path("stderr.log").open("ab") as stderr,
-            ):
+            self._path("stderr.log").touch()
+            with self._path("stdout.log").open("ab") as stdout:
                 command = ["/bin/sh", "-c", WRAPPER, "vernier-trial"]
+                files = [str(self._path(name)) for name in ("pid", "status", "stderr.log")]
                 process = subprocess.Popen(
-                    [*command, str(self._path("pid")), str(self._path("status")), *arguments],
+                    [*command, *files, *arguments],
                     cwd=cwd,
                     env={**environment, MARK: str(self.directory)},
                     stdin=subprocess.DEVNULL,
                     stdout=stdout,
-                    stderr=stderr,
+                    stderr=subprocess.DEVNULL,
                     pass_fds=(lock,),
                     start_new_session=True,
                 )

@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ from googleapiclient import discovery
 from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.http import MediaInMemoryUpload
 
-from tests.service.door import Door
+from service.storage.house import LONG_AT_ONCE
+from tests.running_service import wait_until
+from tests.service.door import Door, client
 from tests.service.storage.conftest import MAX_OBJECT_BYTES
 
 UP = "/upload/storage/v1/b/{}/o"
@@ -501,3 +505,87 @@ def test_what_is_sent_in_full_is_what_is_kept(http: httpx.Client, bucket_name: s
     assert hashlib.sha256(got.content).digest() == hashlib.sha256(content).digest()
     assert got.headers["x-goog-hash"] == f"crc32c={stored['crc32c']},md5={stored['md5Hash']}"
     assert got.headers["x-goog-generation"] == stored["generation"]
+
+
+def test_a_download_that_is_asked_for_by_post_leaves_the_service_free(
+    http: httpx.Client, bucket_name: str
+) -> None:
+    put(http, bucket_name, "a", b"content")
+    headers = {"X-HTTP-Method-Override": "GET", "Content-Type": "application/x-www-form-urlencoded"}
+    answer = http.post(f"/storage/v1/b/{bucket_name}/o/a", content=b"alt=media", headers=headers)
+    assert (answer.status_code, answer.content) == (200, b"content")
+    assert http.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"\n" * 200_000, b"--a\n" + b"a: b\n" * 50_000, b"--a\n\n" + b"{}\n" * 50_000],
+    ids=["before", "headers", "resource"],
+)
+def test_the_head_of_a_multipart_body_has_an_end(http: httpx.Client, bucket_name: str, body: bytes) -> None:
+    answer = http.post(
+        UP.format(bucket_name),
+        params={"uploadType": "multipart", "name": "a"},
+        content=body,
+        headers={"Content-Type": "multipart/related; boundary=a"},
+    )
+    assert "longer than 65536" in refused(answer, 400, "invalid")
+
+
+def test_the_size_of_an_object_is_told_without_its_content(
+    http: httpx.Client, bucket_name: str, objects_dir: Path
+) -> None:
+    put(http, bucket_name, "a")
+    with (objects_dir / bucket_name / "a").open("wb") as file:
+        file.truncate(2**40)  # To read it would take an hour.
+    answer = http.head(f"/storage/v1/b/{bucket_name}/o/a", params={"alt": "media"}, timeout=20)
+    assert (answer.status_code, answer.headers["content-length"]) == (200, str(2**40))
+
+
+def test_the_rest_of_an_object_is_sent_only_while_it_is_the_same(
+    http: httpx.Client, bucket_name: str
+) -> None:
+    put(http, bucket_name, "a", b"first")
+    etag = media(http, bucket_name, "a").headers["etag"]
+    ask = {"Range": "bytes=2-", "If-Range": etag}
+    assert media(http, bucket_name, "a", **ask).content == b"rst"
+    put(http, bucket_name, "a", b"second")
+    answer = media(http, bucket_name, "a", **ask)
+    assert (answer.status_code, answer.content) == (200, b"second")
+
+
+def test_too_many_fields_are_refused(http: httpx.Client, bucket_name: str) -> None:
+    put(http, bucket_name, "a")
+    many = ",".join(f"items(a{number})" for number in range(600))
+    answer = http.get(f"/storage/v1/b/{bucket_name}/o", params={"fields": many})
+    assert "more than 1000 fields" in refused(answer, 400, "invalid")
+
+
+def test_long_copies_leave_threads_to_others(
+    http: httpx.Client,
+    storing: Door,
+    objects_dir: Path,
+    bucket_name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put(http, bucket_name, "a")
+    uploads_dir = objects_dir.with_name(f"{objects_dir.name}.uploads")
+    goes_on = threading.Event()
+
+    def copy_slowly(source: Any, target: Any, _: int) -> None:
+        assert goes_on.wait(30)
+        target.write(source.read())
+
+    monkeypatch.setattr("service.storage.copies.shutil.copyfileobj", copy_slowly)
+
+    def copy(number: int) -> int:
+        with client(storing.address) as own:
+            path = f"/storage/v1/b/{bucket_name}/o/a/copyTo/b/{bucket_name}/o/{number}"
+            return own.post(path).status_code
+
+    with ThreadPoolExecutor(60) as clients:
+        copies = [clients.submit(copy, number) for number in range(60)]
+        wait_until(lambda: len(list(uploads_dir.glob("incoming-*"))) == LONG_AT_ONCE)
+        assert http.get("/healthz", timeout=5).status_code == 200
+        goes_on.set()
+        assert {each.result() for each in copies} == {200}
