@@ -17,7 +17,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -126,11 +126,12 @@ class ObjectFiles:
             with tree.directory(self.root, [bucket, *segments[:-1]]) as parent:
                 while True:
                     descriptor, status = tree.open_file(parent, segments[-1])
-                    file = os.fdopen(descriptor, "rb")
-                    stored = self.describe(bucket, name, status)
-                    if _settled(parent, segments[-1], stored):
-                        return stored, file
-                    file.close()
+                    with ExitStack() as closing:
+                        file = closing.enter_context(os.fdopen(descriptor, "rb"))
+                        stored = self.describe(bucket, name, status)
+                        if _settled(parent, segments[-1], stored):
+                            closing.pop_all()
+                            return stored, file
         except OSError as error:
             if error.errno in _MISSING:
                 raise self._missing(bucket, name) from error

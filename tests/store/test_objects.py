@@ -412,3 +412,20 @@ def test_what_is_missing_is_told_by_what_is_missing(
     Buckets(files).create(B, None)
     with pytest.raises(NoSuchObject):
         ask(files, B, "x")
+
+
+def test_a_file_whose_record_cannot_be_read_is_closed_again(
+    files: ObjectFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(files, "a", b"content")
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(type(files.records), "find", fail)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="Input/output") as raised:
+        files.open_now(B, "a")
+    # What is held here holds the frames that failed, so nothing is closed only for being collected.
+    assert raised.traceback
+    assert len(os.listdir("/proc/self/fd")) == before
