@@ -40,13 +40,19 @@ def _ours(_: Request, error: Exception) -> Response:
     return JsonAnswer(error.body(), status_code=error.http_status)
 
 
-def _frameworks(request: Request, error: Exception) -> Response:
+def routing_error(request: Request, error: Exception) -> ApiError:
+    """What the framework says of a request that it found no route for, or could not read."""
     assert isinstance(error, HTTPException)
+    path = shortened(request.url.path, 200)
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return _ours(request, NotFound(f"There is nothing at {_path(request)}."))
+        return NotFound(f"There is nothing at {path}.")
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return _ours(request, Unimplemented(f"{request.method} is not served at {_path(request)}."))
-    return _ours(request, InvalidArgument([], message=str(error.detail)))
+        return Unimplemented(f"{request.method} is not served at {path}.")
+    return InvalidArgument([], message=str(error.detail))
+
+
+def _frameworks(request: Request, error: Exception) -> Response:
+    return _ours(request, routing_error(request, error))
 
 
 def _malformed(request: Request, error: Exception) -> Response:
@@ -71,10 +77,6 @@ def _is_away(error: Exception) -> bool:
     is_mistake = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
     is_operational = isinstance(error, OperationalError | InterfaceError) and not is_mistake
     return is_operational or error.connection_invalidated
-
-
-def _path(request: Request) -> str:
-    return shortened(request.url.path, 200)
 
 
 def _unexpected(request: Request, error: Exception) -> Response:

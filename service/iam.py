@@ -1,7 +1,5 @@
 """Policies of jobs, kept and given back (docs/contract.md 1.6). They decide nothing: here is one user."""
 
-import base64
-import hashlib
 import json
 from typing import Annotated, Any
 
@@ -20,6 +18,7 @@ from api_schemas.policy_rules import VERSIONS, policy_violations
 from api_schemas.wire import to_wire
 from service.answers import JsonAnswer
 from service.config import DoorConfig
+from service.etags import etag_of, is_etag
 from service.request_parts import JobId, Project, body_reader, no_such_job, read_mask
 from store.database import Database
 from store.jobs import find_job, job_key, lock_job
@@ -100,7 +99,7 @@ def _set(job: Job, policy: Policy, paths: frozenset[str]) -> None:
         Aborted: the policy's etag is in the mask, and not that of the job's policy.
         InvalidArgument: the policy would break a rule.
     """
-    if "etag" in paths and policy.etag and policy.etag != base64.b64decode(_etag(job)):
+    if "etag" in paths and policy.etag and not is_etag(policy.etag, _etag(job)):
         raise Aborted(
             f"The etag is not that of the policy of projects/{job.project}/jobs/{job.job_id}: it has been "
             "changed since. Read it again, and change what is there now."
@@ -121,6 +120,5 @@ def _policy_wire(job: Job) -> dict[str, Any]:
 
 
 def _etag(job: Job) -> str:
-    """Eight bytes, base64, that change whenever the policy is set."""
-    text = f"{job.project}/{job.job_id}/policy/{job.iam_version}"
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
+    """Changes whenever the policy is set."""
+    return etag_of(f"{job.project}/{job.job_id}/policy/{job.iam_version}")

@@ -4,8 +4,6 @@ Plain dictionaries, not models: a job can have thousands of measurements, and ev
 of an ended trial are JSON text already (`Trial.curve`), and are put into the answer as they are.
 """
 
-import base64
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,6 +16,7 @@ from api_schemas.enums import GoalType
 from api_schemas.hyperparameters import DEFAULT_METRIC_TAG
 from api_schemas.values import format_value
 from service.ended_outputs import EndedOutputs
+from service.etags import etag_of
 from store.jobs import places_in_queue
 from store.measurements import curves_of, metric
 from store.models import Job
@@ -68,9 +67,8 @@ def jobs_wire(session: Session, jobs: Sequence[Job], ended: EndedOutputs) -> lis
 
 
 def etag(job: Job) -> str:
-    """Eight bytes, base64, that change with every change a client can make."""
-    digest = hashlib.sha256(f"{job.project}/{job.job_id}/{job.version}".encode()).digest()
-    return base64.b64encode(digest[:8]).decode()
+    """Changes with every change a client can make."""
+    return etag_of(f"{job.project}/{job.job_id}/{job.version}")
 
 
 def timestamp(seconds: float) -> str:

@@ -46,7 +46,8 @@ def job_routes(database: Database, config: DoorConfig, notify: Callable[[int], N
         filter_: Annotated[str, Query(alias="filter")] = "",
     ) -> JsonAnswer:
         size = read_page_size(page_size)
-        before = read_token(project, filter_, page_token) if page_token else None
+        this_list = ("jobs", project, filter_)
+        (before,) = read_token(this_list, page_token) if page_token else (None,)
         wanted = parse_job_filter(filter_)
         with database.read() as session:
             jobs = list_jobs(session, project, size + 1, before, wanted)
@@ -54,7 +55,7 @@ def job_routes(database: Database, config: DoorConfig, notify: Callable[[int], N
             if jobs:
                 answer["jobs"] = jobs_wire(session, jobs[:size], ended)
             if len(jobs) > size:
-                answer["nextPageToken"] = make_token(project, filter_, jobs[size - 1].id)
+                answer["nextPageToken"] = make_token(this_list, jobs[size - 1].id)
         return JsonAnswer(answer)
 
     @routes.get("/{job_id}", summary="projects.jobs.get")

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+from collections.abc import Sequence
 
 from api_schemas.errors import FieldViolation, InvalidArgument
 
@@ -13,30 +14,35 @@ MAX_KEY = 2**63 - 1
 """Of a row, in every database."""
 
 
-def make_token(project: str, filter_: str, last_pk: int) -> str:
-    """A token for the page that follows the job with this key, in the list of this project and filter."""
-    text = f"{last_pk}.{_check(project, filter_, last_pk)}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+def make_token(of: Sequence[object], *place: int) -> str:
+    """A token for the page that follows this place.
+
+    Args:
+        of: what tells the list from others, the same when the token comes back: its project, its filter.
+        place: numbers from 0 to `MAX_KEY`, such as the key of the last row.
+    """
+    numbers = ".".join(map(str, place))
+    return base64.urlsafe_b64encode(f"{numbers}.{_check(of, place)}".encode()).decode().rstrip("=")
 
 
-def read_token(project: str, filter_: str, token: str) -> int:
-    """The key that `make_token` was given.
+def read_token(of: Sequence[object], token: str) -> tuple[int, ...]:
+    """The place that `make_token` was given with the same `of`.
 
     Raises:
         InvalidArgument: the token is not one of this list's.
     """
     try:
         text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode("ascii")
-        number, check = text.split(".")
-        last_pk = int(number)
+        *numbers, check = text.split(".")
+        place = tuple(map(int, numbers))
     except (binascii.Error, ValueError):
-        last_pk, check = -1, ""
-    if not 0 <= last_pk <= MAX_KEY or check != _check(project, filter_, last_pk):
+        place, check = (), ""
+    if not all(0 <= number <= MAX_KEY for number in place) or check != _check(of, place):
         wrong = (
             "Is not a token of this list; give the nextPageToken of an answer with the same filter, or none."
         )
         raise InvalidArgument([FieldViolation("page_token", wrong)])
-    return last_pk
+    return place
 
 
 def read_page_size(text: str | None) -> int:
@@ -53,5 +59,5 @@ def read_page_size(text: str | None) -> int:
     return min(int(text) or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
 
 
-def _check(project: str, filter_: str, last_pk: int) -> str:
-    return hashlib.sha256(f"{project}/{last_pk}/{filter_}".encode()).hexdigest()[:8]
+def _check(of: Sequence[object], place: tuple[int, ...]) -> str:
+    return hashlib.sha256(repr((*of, *place)).encode()).hexdigest()[:8]

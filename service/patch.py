@@ -1,11 +1,10 @@
 """What a client may change of a job: its labels (docs/contract.md 1.4)."""
 
-import base64
-
 from api_schemas.errors import Aborted, FieldViolation, InvalidArgument
 from api_schemas.names import label_problem
 from api_schemas.parsing import refuse
 from api_schemas.rules import label_violations
+from service.etags import is_etag
 from service.job_view import etag
 from service.request_parts import read_mask
 from store.models import Job
@@ -39,7 +38,7 @@ def patch_job(job: Job, paths: frozenset[str], labels: dict[str, str], given_eta
         Aborted: the etag is not the job's.
         InvalidArgument: these labels break a rule.
     """
-    if "etag" in paths and given_etag is not None and given_etag != base64.b64decode(etag(job)):
+    if "etag" in paths and given_etag is not None and not is_etag(given_etag, etag(job)):
         raise Aborted(
             f"The etag is not that of projects/{job.project}/jobs/{job.job_id}: it has been changed since. "
             "Read it again, and patch what is there now."

@@ -1,8 +1,5 @@
 """`POST /v2/entries:list` (docs/contract.md 10.3)."""
 
-import base64
-import binascii
-import hashlib
 import time
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -14,9 +11,10 @@ from api_schemas.errors import FieldViolation, InvalidArgument
 from api_schemas.log_entries import ListLogEntriesRequest, parse_list_entries
 from service.answers import JsonAnswer
 from service.config import DoorConfig
-from service.logging.conditions import MAX_INTEGER, Wanted, wanted
+from service.logging.conditions import Wanted, wanted
 from service.logging.entry_view import entry_wire
 from service.logging.query import BadQuery, parse_query
+from service.page_tokens import make_token, read_token
 from service.request_parts import body_reader
 from store.database import Database
 from store.jobs import job_key
@@ -45,7 +43,7 @@ def log_routes(database: Database, config: DoorConfig) -> APIRouter:
             asked = wanted(parse_query(request.filter))
         except BadQuery as problem:
             raise InvalidArgument([FieldViolation("filter", str(problem))]) from problem
-        after = _read_token(request) if request.page_token else None
+        after = Place(*read_token(_list(request), request.page_token)) if request.page_token else None
         with database.read() as session:
             pages = [
                 _page(session, project, asked, request, after, time.time()) for project in request.projects
@@ -104,36 +102,10 @@ def _merged(pages: Sequence[EntryPage], request: ListLogEntriesRequest) -> dict[
     if entries:
         answer["entries"] = [entry_wire(entry) for entry in entries]
     if bound is not None:
-        answer["nextPageToken"] = _make_token(request, bound)
+        answer["nextPageToken"] = make_token(_list(request), bound.time_ns, bound.id)
     return answer
 
 
-def _make_token(request: ListLogEntriesRequest, place: Place) -> str:
-    text = f"{place.time_ns}.{place.id}.{_check(request, place)}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read_token(request: ListLogEntriesRequest) -> Place:
-    """The place that `_make_token` was given for the same request.
-
-    Raises:
-        InvalidArgument: it is not one of this list's.
-    """
-    token = request.page_token
-    try:
-        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode("ascii")
-        time_ns, number, check = text.split(".")
-        place = Place(int(time_ns), int(number))
-    except (binascii.Error, ValueError):
-        place, check = Place(-1, -1), ""
-    if not (0 <= place.time_ns <= MAX_INTEGER and 0 <= place.id <= MAX_INTEGER) or check != _check(
-        request, place
-    ):
-        wrong = "Is not a token of this list; give the nextPageToken of an earlier answer, or none."
-        raise InvalidArgument([FieldViolation("page_token", wrong)])
-    return place
-
-
-def _check(request: ListLogEntriesRequest, place: Place) -> str:
-    of = repr((sorted(request.projects), request.filter, request.descending, place.time_ns, place.id))
-    return hashlib.sha256(of.encode()).hexdigest()[:8]
+def _list(request: ListLogEntriesRequest) -> tuple[object, ...]:
+    """What tells a list from others, for its page tokens."""
+    return ("log entries", sorted(request.projects), request.filter, request.descending)

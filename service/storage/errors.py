@@ -16,10 +16,9 @@ from api_schemas.errors import (
     NotFound,
     PayloadTooLarge,
     Unavailable,
-    Unimplemented,
 )
-from api_schemas.names import shortened
 from service.answers import JsonAnswer
+from service.errors import routing_error
 from store.objects import errors as stored
 
 CLIENT_GONE = 499
@@ -87,12 +86,7 @@ def answer_store_error(request: Request, error: Exception) -> Response:
 
 
 def answer_routing_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    path = shortened(request.url.path, 200)
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        message = f"{request.method} is not served at {path}."
-        return answer_api_error(request, Unimplemented(message))
-    return answer_api_error(request, NotFound(f"There is nothing at {path}."))
+    return answer_api_error(request, routing_error(request, error))
 
 
 def answer_disk_error(request: Request, error: Exception) -> Response:
