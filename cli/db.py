@@ -21,12 +21,13 @@ DataDir = Annotated[Path | None, typer.Option(help="Folder of a SQLite database.
 def upgrade(data_dir: DataDir = None) -> None:
     """Make the tables, or bring them to where this program wants them."""
     with _database("upgrade", data_dir, alone=True) as database:
+        from cli import parts
         from cli.data_folder import CannotServe
         from store.database import Schema
 
         if database.schema() is Schema.UNKNOWN:
             raise CannotServe("The database's tables are of a newer Vernier: upgrade this one.")
-        database.upgrade()
+        parts.upgrade(database)
         typer.echo("The database is up to date.")
 
 

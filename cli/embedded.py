@@ -3,7 +3,7 @@
 They still meet in the database alone.
 """
 
-from cli.parts import Clock, Hands, check_object_store, make_door, open_database
+from cli.parts import Clock, Hands, check_object_store, make_door, open_database, upgrade
 from settings import Settings
 from worker.tasks import make_app, make_notify
 
@@ -18,7 +18,7 @@ class Embedded:
     def __init__(self, settings: Settings, name: str) -> None:
         check_object_store(settings)
         self.database = open_database(settings)
-        self.database.upgrade()
+        upgrade(self.database)
         app = make_app(settings.broker_url, settings.sweep_seconds)
         self._hands = Hands(settings, self.database, app, name)
         self._clock = Clock(app)

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
+from alembic.util import CommandError
 from celery import Celery
 from celery.beat import EmbeddedService
 from celery.worker import WorkController
 from celery.worker import state as celery_state
 from fastapi import FastAPI
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from cli.data_folder import CannotServe
 from cli.listening import LOOPBACK_NAMES
@@ -32,28 +34,46 @@ from worker.tasks import add_tasks, make_notify
 log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 5.0
-DRIVERS = ("sqlite", "postgresql+psycopg")
+NO_JOB = 0
+"""No job has this key: to look at it is to do nothing."""
 
 
 def open_database(settings: Settings) -> Database:
     """The database of the settings, which need not be there yet.
 
     Raises:
-        CannotServe: it is none that can be used.
+        CannotServe: the URL is none that can be used. The password is not told.
+    """
+    setting = "VERNIER_DATABASE_URL"
+    try:
+        url = make_url(settings.effective_database_url)
+    except (ArgumentError, ValueError) as error:
+        raise CannotServe(
+            f"{setting} is written like postgresql+psycopg://user:password@host/database; this one is not."
+        ) from error
+    if (kind := url.get_backend_name()) not in ("sqlite", "postgresql"):
+        raise CannotServe(f"{setting}: only SQLite and PostgreSQL are supported, not {kind}.")
+    try:
+        return Database(settings.effective_database_url, patience_seconds=settings.lease_seconds)
+    except ImportError as error:
+        package = "psycopg[binary]" if error.name == "psycopg" else error.name
+        raise CannotServe(f"{setting} needs a package that is not installed: {package}.") from error
+    except SQLAlchemyError as error:
+        raise CannotServe(f"{setting} can't be used: there is no {url.drivername}.") from error
+
+
+def upgrade(database: Database) -> None:
+    """Bring its tables to where this release wants them.
+
+    Raises:
+        CannotServe: it can't be reached or written, or a newer release has made its tables.
     """
     try:
-        database = Database(settings.effective_database_url, patience_seconds=settings.lease_seconds)
-    except (ArgumentError, ImportError) as error:
-        # What was given is not repeated: it may hold a password.
-        hint = "install psycopg[binary]" if isinstance(error, ImportError) else "it is no SQLAlchemy URL"
-        raise CannotServe(f"VERNIER_DATABASE_URL can't be used: {hint}.") from error
-    if database.url.drivername not in (*DRIVERS, "sqlite+pysqlite"):
-        database.close()
-        raise CannotServe(
-            f"VERNIER_DATABASE_URL begins with {database.url.drivername}; what can be used is "
-            f"{' and '.join(f'{driver}://…' for driver in DRIVERS)}."
-        )
-    return database
+        database.upgrade()
+    except (SQLAlchemyError, CommandError) as error:
+        place = database.url.set(query={}).render_as_string()  # a password may stand in the query, too
+        why = " ".join(str(getattr(error, "orig", None) or error).split())
+        raise CannotServe(f"The database {place} (VERNIER_DATABASE_URL) can't be used: {why}") from error
 
 
 def check_object_store(settings: Settings) -> None:
@@ -140,6 +160,9 @@ class Hands:
         """Stop looking after jobs. Trials go on, and are found again by who looks next."""
         # The way Celery's own signal handlers ask for a warm shutdown; the loop looks at it.
         celery_state.should_stop = 0
+        # Twice it waits for a message before it ends: once before it looks, once after.
+        for _ in range(2):
+            self._notify(NO_JOB)
         self._thread.join(STOP_SECONDS)
         self._launcher.close()
 
