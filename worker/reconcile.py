@@ -173,6 +173,10 @@ class Reconciler:
     # From the first trial to the last
 
     def _look_after_trials(self, lease: Lease, view: View) -> bool:
+        for trial in view.live:
+            # Before it is looked at: what is not there then, and is closed for it, must never come.
+            if current(trial).stop_reason is not None:
+                self._launcher.stop(view.attempt_ref(trial), self._pace.stop_grace_seconds)
         sights = observe(self._launcher, view)
         behind = self._logs.keep(lease, view, sights)
         for key in behind:

@@ -100,8 +100,9 @@ class LocalLauncher:
 
     def abandon_preparation(self, job: JobRef) -> bool:
         group = self._install_group(job)
+        # Asked of one that was not begun, too: it will not be, by a worker that had meant to.
+        group.stop(INSTALL_GRACE_SECONDS)
         if group.status().phase is AttemptPhase.RUNNING:
-            group.stop(INSTALL_GRACE_SECONDS)
             self._watch(group, job)
             return False
         return True

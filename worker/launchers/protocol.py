@@ -146,7 +146,11 @@ class Launcher(Protocol):
         ...
 
     def stop(self, ref: AttemptRef, grace_seconds: float) -> None:
-        """Ask the attempt to end, and make it end once it has had `grace_seconds`. Does not wait."""
+        """Ask the attempt to end, and make it end once it has had `grace_seconds`. Does not wait.
+
+        What has not been launched by then never is: a launch that comes later, from a worker that had meant
+        to and slept meanwhile, does nothing.
+        """
         ...
 
     def last_lines(self, ref: AttemptRef, limit: int) -> str:
