@@ -115,6 +115,7 @@ class Embedded:
             max_package_bytes=settings.max_package_bytes,
             ended=self._trial_ended,
             objects_dir=settings.objects_dir,
+            stop_grace_seconds=settings.stop_grace_seconds,
         )
         pace = Pace(
             poll_seconds=settings.poll_seconds,
@@ -138,6 +139,7 @@ class Embedded:
                 allowed_hosts=LOOPBACK_NAMES | {settings.host},
                 local_paths=settings.local_paths,
                 runs_containers=False,
+                max_replicas=settings.max_replicas,
                 objects_dir=settings.objects_dir,
                 max_object_bytes=settings.max_object_bytes,
             ),

@@ -20,6 +20,7 @@ from store.objects.files import ObjectFiles
 from store.objects.names import Place, is_gs
 
 SEED_BITS = 32
+COUNTS = ("worker_count", "parameter_server_count", "evaluator_count")
 
 
 def accept_job(session: Session, project: str, posted: WireJob, config: DoorConfig, now: float) -> Job:
@@ -39,6 +40,7 @@ def accept_job(session: Session, project: str, posted: WireJob, config: DoorConf
     violations = [
         *place_violations(training_input, config.local_paths, config.objects_dir),
         *([] if config.runs_containers else _needs_containers(training_input)),
+        *_too_many_replicas(training_input, config.max_replicas),
     ]
     if violations:
         raise InvalidArgument(violations)
@@ -83,11 +85,22 @@ def _make_bucket(project: str, training_input: TrainingInput, config: DoorConfig
 
 
 def _needs_containers(training_input: TrainingInput) -> Iterator[FieldViolation]:
-    because = "The local launcher of this service runs Python packages as processes of this machine"
-    if training_input.master_config is not None and training_input.master_config.image_uri:
+    because = (
+        "The local launcher of this service runs Python packages as processes of this machine; images need "
+        "the launcher for Kubernetes, which runs containers"
+    )
+    for role in ("master", "worker", "parameter_server", "evaluator"):
+        config = getattr(training_input, f"{role}_config")
+        if config is not None and config.image_uri:
+            yield FieldViolation(f"{role}_config.image_uri", f"{because}.")
+
+
+def _too_many_replicas(training_input: TrainingInput, limit: int) -> Iterator[FieldViolation]:
+    counts = {field: getattr(training_input, field) or 0 for field in COUNTS}
+    replicas = 1 + sum(counts.values())
+    if replicas > limit:
         yield FieldViolation(
-            "master_config.image_uri", f"{because}; images need a launcher that runs containers."
+            max(counts, key=counts.__getitem__),
+            f"Each trial would have {replicas} replicas, the master included; "
+            f"this service runs at most {limit} (VERNIER_MAX_REPLICAS).",
         )
-    for field in ("worker_count", "parameter_server_count", "evaluator_count"):
-        if getattr(training_input, field):
-            yield FieldViolation(field, f"{because}, one a trial; several replicas are not served yet.")

@@ -36,6 +36,8 @@ class Settings(BaseSettings):
 
     slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     """Trials that may run on this machine at once, over all jobs; by default its CPU cores."""
+    max_replicas: int = Field(default=32, ge=1)
+    """Replicas that a trial may have, its master included; jobs that ask for more are refused."""
     trial_python: Path = Path(sys.executable)
     """The interpreter that runs trainers; by default the service's own. Trainers see its packages."""
     local_paths: Annotated[tuple[Path, ...] | None, NoDecode] = None

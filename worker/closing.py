@@ -50,16 +50,15 @@ def close(job: Job, trial: Trial, sight: Sight, tag: str | None, max_lost: int, 
     elif sight.status.phase is AttemptPhase.LOST and job.verdict is not None:
         finish_trial(job, trial, State.CANCELLED, now)  # No point in trying again.
     elif sight.status.phase is AttemptPhase.LOST and attempt.number <= max_lost:
-        _classify(attempt, failures.lost(attempt.number))
+        _classify(attempt, failures.lost(attempt.number, sight.status.lost))
         trial.attempts.append(new_attempt(job, attempt.number + 1, now))
     elif sight.status.phase is AttemptPhase.LOST:
-        _fail(job, trial, failures.lost(attempt.number), now)
+        _fail(job, trial, failures.lost(attempt.number, sight.status.lost), now)
     elif sight.status.exit_code == 0:
         message = missing_metric(trial, tag) if tag is not None and trial.final_value is None else None
         finish_trial(job, trial, State.SUCCEEDED, now, message)
     else:
-        assert sight.status.exit_code is not None
-        _fail(job, trial, failures.exited(sight.status.exit_code, sight.last_lines), now)
+        _fail(job, trial, failures.all_exited(sight.last_lines), now)
     log.info(
         "attempt ended",
         trial=trial.number,

@@ -45,7 +45,7 @@ from worker.launchers.protocol import (
     PackagesSpec,
     PreparationPhase,
 )
-from worker.logs.keeping import MASTER, LogKeeper
+from worker.logs.keeping import LogKeeper
 from worker.metrics.watch import Reading
 from worker.observe import Sight, observe
 from worker.slots import free_slots
@@ -313,7 +313,8 @@ class Reconciler:
                 add_trial(session, job, started + place, values, now)
                 for place, values in enumerate(suggested.values[: self._free_slots(session, job)], start=1)
             ]
-            add_log_entries(session, job.project, job.id, [_command(view, trial) for trial in trials], now)
+            commands = [command for trial in trials for command in _commands(view, trial)]
+            add_log_entries(session, job.project, job.id, commands, now)
             if study is not None and trials:
                 session.add(study.record_suggestion(job, suggested, [t.number for t in trials], now))
         return trials
@@ -386,10 +387,9 @@ def _spec(view: View, trial: Trial) -> AttemptSpec:
     return attempt_spec(view.input, view.attempt_ref(trial), trial.values)
 
 
-def _command(view: View, trial: Trial) -> NewEntry:
-    """What the log says of a trial that is about to be started."""
+def _commands(view: View, trial: Trial) -> list[NewEntry]:
+    """What the log says of the replicas of a trial that is about to be started."""
     spec = _spec(view, trial)
-    command = shlex.join(["python", "-m", spec.module, *spec.args])
-    return NewEntry(
-        MASTER, None if view.spec is None else trial.number, "INFO", f"Running command: {command}"
-    )
+    command = f"Running command: {shlex.join(['python', '-m', spec.module, *spec.args])}"
+    number = None if view.spec is None else trial.number
+    return [NewEntry(replica.name, number, "INFO", command) for replica in spec.cluster.replicas]

@@ -115,6 +115,11 @@ class ProcessGroup:
             if not self._signal(signal.SIGKILL):
                 return
 
+    def forget(self) -> None:
+        """Once nothing of it is left: as if it had never been started. What it printed stays."""
+        for name in ("pid", "status", "stop"):
+            self._path(name).unlink(missing_ok=True)
+
     def leader(self) -> int | None:
         """Process id of the group's leader, which may have ended."""
         return _read_int(self._path("pid"))
