@@ -26,6 +26,7 @@ from settings import Settings
 from store.database import Database
 from store.jobs import job_key, release_all_leases
 from worker import google_storage
+from worker.launchers.gpus import find_gpus
 from worker.launchers.local import LocalLauncher
 from worker.launchers.protocol import JobRef
 from worker.reconcile import Pace, Reconciler
@@ -108,6 +109,7 @@ class Embedded:
             release_all_leases(session)
         self._celery = make_app(settings.broker_url, settings.sweep_seconds)
         self.notify = make_notify(self._celery)
+        gpus = find_gpus(settings.gpus)
         self._launcher = LocalLauncher(
             jobs_dir=settings.jobs_dir,
             trial_python=settings.trial_python,
@@ -116,6 +118,8 @@ class Embedded:
             ended=self._trial_ended,
             objects_dir=settings.objects_dir,
             stop_grace_seconds=settings.stop_grace_seconds,
+            gpus=gpus,
+            cpus_per_replica=settings.cpus_per_replica,
         )
         pace = Pace(
             poll_seconds=settings.poll_seconds,
@@ -140,6 +144,7 @@ class Embedded:
                 local_paths=settings.local_paths,
                 runs_containers=False,
                 max_replicas=settings.max_replicas,
+                gpus=None if gpus is None else len(gpus),
                 objects_dir=settings.objects_dir,
                 max_object_bytes=settings.max_object_bytes,
             ),

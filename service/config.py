@@ -20,5 +20,7 @@ class DoorConfig:
     """Where the objects of gs:// are; None: gs:// is not the service's own."""
     max_replicas: int = 32
     """Jobs whose trials have more are refused."""
+    gpus: int | None = None
+    """GPUs that trials are given in all; jobs that ask for more are refused. None: they are not counted."""
     max_object_bytes: int = 16 * 2**30
     """Larger objects are refused with 413."""

@@ -1,10 +1,11 @@
 """Accepting a job: every rule that needs more than the request itself."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sqlalchemy.orm import Session
 
+from api_schemas.accelerators import WHOLE, gpu_percent, gpus_by_role
 from api_schemas.errors import AlreadyExists, FieldViolation, InvalidArgument
 from api_schemas.jobs import Job as WireJob
 from api_schemas.jobs import TrainingInput
@@ -41,6 +42,7 @@ def accept_job(session: Session, project: str, posted: WireJob, config: DoorConf
         *place_violations(training_input, config.local_paths, config.objects_dir),
         *([] if config.runs_containers else _needs_containers(training_input)),
         *_too_many_replicas(training_input, config.max_replicas),
+        *_too_many_gpus(training_input, posted.labels or {}, config.gpus),
     ]
     if violations:
         raise InvalidArgument(violations)
@@ -103,4 +105,36 @@ def _too_many_replicas(training_input: TrainingInput, limit: int) -> Iterator[Fi
             max(counts, key=counts.__getitem__),
             f"Each trial would have {replicas} replicas, the master included; "
             f"this service runs at most {limit} (VERNIER_MAX_REPLICAS).",
+        )
+
+
+def _too_many_gpus(
+    training_input: TrainingInput, labels: Mapping[str, str], gpus: int | None
+) -> Iterator[FieldViolation]:
+    """What a trial could never have, even with the machine to itself."""
+    try:
+        percent = gpu_percent(labels)
+    except ValueError as error:
+        yield FieldViolation("labels", str(error))
+        return
+    asked = gpus_by_role(training_input)
+    if gpus is None or not asked:
+        return
+    most = max(asked, key=asked.__getitem__)
+    at = f"{most}_config.accelerator_config.count"
+    if asked[most] > gpus:
+        yield FieldViolation(
+            at, f"Each {most} would have {asked[most]} GPUs; this machine has {gpus} (VERNIER_GPUS)."
+        )
+        return
+    total = sum(
+        count * (1 if role == "master" else getattr(training_input, f"{role}_count") or 0)
+        for role, count in asked.items()
+    )
+    shares = gpus * (WHOLE // percent)
+    if total > shares:
+        yield FieldViolation(
+            at,
+            f"The replicas of a trial would have {total} GPUs; with {percent} percent of each, "
+            f"this machine has {shares} (VERNIER_GPUS).",
         )

@@ -35,7 +35,13 @@ class Settings(BaseSettings):
     """Celery's broker; by default inside the process."""
 
     slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
-    """Trials that may run on this machine at once, over all jobs; by default its CPU cores."""
+    """CPU slots of this machine, which all jobs share; by default its cores. Each replica of a trial takes
+    `cpus_per_replica` of them; a trial that needs more than there are has them all."""
+    cpus_per_replica: int = Field(default=1, ge=1)
+    """Slots that each replica of a trial takes."""
+    gpus: str = "auto"
+    """GPUs that trials are given: their numbers, as in `0,1`; `auto` asks nvidia-smi, and leaves GPUs alone
+    where it finds none; `ignore` leaves them alone; `none` says that there are none."""
     max_replicas: int = Field(default=32, ge=1)
     """Replicas that a trial may have, its master included; jobs that ask for more are refused."""
     trial_python: Path = Path(sys.executable)

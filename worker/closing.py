@@ -51,7 +51,7 @@ def close(job: Job, trial: Trial, sight: Sight, tag: str | None, max_lost: int, 
         finish_trial(job, trial, State.CANCELLED, now)  # No point in trying again.
     elif sight.status.phase is AttemptPhase.LOST and attempt.number <= max_lost:
         _classify(attempt, failures.lost(attempt.number, sight.status.lost))
-        trial.attempts.append(new_attempt(job, attempt.number + 1, now))
+        trial.attempts.append(new_attempt(job, attempt.number + 1, now, attempt.resources))
     elif sight.status.phase is AttemptPhase.LOST:
         _fail(job, trial, failures.lost(attempt.number, sight.status.lost), now)
     elif sight.status.exit_code == 0:

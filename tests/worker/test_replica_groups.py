@@ -16,6 +16,7 @@ from tests.worker.launcher_contract import (
     SECOND_WORKER,
     SERVER,
     end_of,
+    is_running,
     lines,
     phase,
 )
@@ -33,13 +34,6 @@ def platform(tmp_path: Path) -> Iterator[LocalPlatform]:
         yield platform
 
 
-def _is_running(leader: int | None) -> bool:
-    try:
-        return Path(f"/proc/{leader}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 def test_a_launch_that_fails_half_way_is_undone_and_can_be_done_again(platform: LocalPlatform) -> None:
     launcher = platform.launcher()
     spec = platform.spec("tell('begun', os.getpid()); signal.pause()\n", cluster=CLUSTER)
@@ -51,7 +45,7 @@ def test_a_launch_that_fails_half_way_is_undone_and_can_be_done_again(platform: 
     with pytest.raises(LaunchFailed):
         launcher.launch(spec)
     assert phase(launcher, spec.ref) is AttemptPhase.ABSENT
-    assert not any(_is_running(int(pid)) for pid in lines(platform.folder, "begun"))
+    assert not any(is_running(int(pid)) for pid in lines(platform.folder, "begun"))
     (platform.folder / "begun").unlink(missing_ok=True)
     in_the_way.unlink()
     launcher.launch(spec)
@@ -69,7 +63,7 @@ def test_a_service_that_is_killed_while_it_launches_leaves_nothing_running(platf
     leaders = [group.leader() for group in groups.groups().values()]
     launcher.stop(spec.ref, LONG)
     assert phase(platform.launcher(), spec.ref) is AttemptPhase.ABSENT
-    assert not any(_is_running(leader) for leader in leaders)
+    assert not any(is_running(leader) for leader in leaders)
     launcher.launch(spec)
     wait_until(lambda: len(lines(platform.folder, "config")) == 10, 30)
 

@@ -39,6 +39,7 @@ from worker.launchers.replica_groups import ReplicaGroups
 from worker.launchers.waiting import EndOfProcess
 from worker.metrics.mirror import age, refresh
 from worker.metrics.regular_file import open_regular, read_at
+from worker.resources import Machine
 
 TAIL_BYTES = 64 * 1024
 INSTALL_GRACE_SECONDS = 5.0
@@ -61,10 +62,12 @@ class LocalLauncher:
         ended: Callable[[JobRef], None] = lambda job: None,
         objects_dir: Path | None = None,
         stop_grace_seconds: float = 10.0,
+        gpus: tuple[str, ...] | None = None,
+        cpus_per_replica: int = 1,
     ) -> None:
         self._jobs_dir = jobs_dir
         self._trial_python = trial_python
-        self._slots = slots
+        self._machine = Machine(slots, gpus, cpus_per_replica)
         self._max_package_bytes = max_package_bytes
         self._ended = ended
         self._objects_dir = objects_dir
@@ -75,8 +78,8 @@ class LocalLauncher:
         self._ends = EndOfProcess()
 
     @property
-    def slots(self) -> int:
-        return self._slots
+    def machine(self) -> Machine:
+        return self._machine
 
     @property
     def objects_dir(self) -> Path | None:
@@ -120,7 +123,7 @@ class LocalLauncher:
                 spec.job_dir.mkdir(parents=True, exist_ok=True)
             with groups.starting(spec.cluster.replicas, self._ports.addresses) as addresses:
                 for replica in addresses:
-                    told = spec.cluster.variables(replica, addresses)
+                    told = spec.cluster.variables(replica, addresses) | spec.share.visible_devices(replica)
                     self._start(spec, groups.group(replica), python, told)
         except OSError as error:
             raise LaunchFailed(f"{error.strerror}: {error.filename or python}") from error

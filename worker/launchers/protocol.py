@@ -12,6 +12,7 @@ from typing import Protocol
 
 from store.objects.names import Place
 from worker.cluster import PRIMARY, Cluster, Replica
+from worker.resources import Machine, Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class AttemptSpec:
     """Whether the job's own environment, made by `prepare`, is to be used."""
     cluster: Cluster = field(default_factory=Cluster)
     """Its replicas, each of which runs the same module with the same arguments."""
+    share: Share = field(default_factory=lambda: Share(1))
+    """What it has been given of the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +142,8 @@ class Launcher(Protocol):
     """A platform that runs attempts."""
 
     @property
-    def slots(self) -> int:
-        """How many attempts may live at once, over all jobs."""
+    def machine(self) -> Machine:
+        """What live attempts share, over all jobs."""
         ...
 
     @property
