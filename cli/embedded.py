@@ -27,6 +27,7 @@ from store.database import Database
 from store.jobs import job_key, release_all_leases
 from worker import google_storage
 from worker.launchers.gpus import find_gpus
+from worker.launchers.limits import Limits
 from worker.launchers.local import LocalLauncher
 from worker.launchers.protocol import JobRef
 from worker.reconcile import Pace, Reconciler
@@ -120,6 +121,7 @@ class Embedded:
             stop_grace_seconds=settings.stop_grace_seconds,
             gpus=gpus,
             cpus_per_replica=settings.cpus_per_replica,
+            limits=Limits(settings.max_output_bytes, settings.max_disk_bytes),
         )
         pace = Pace(
             poll_seconds=settings.poll_seconds,

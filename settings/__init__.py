@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     service acts for the user who started it; every path counts as given by that user."""
     max_package_bytes: int = Field(default=512 * 2**20, ge=1)
     """The largest package that is fetched over http(s)."""
+    max_output_bytes: int = Field(default=2**30, ge=1024)
+    """What each replica of a trial may print; one that prints more is stopped, and its trial failed."""
+    max_disk_bytes: int | None = Field(default=None, ge=1024)
+    """What a trial may have in its working directories and add to its job dir. Unset: any."""
     max_body_bytes: int = Field(default=10 * 2**20, ge=1024)
     """The largest request body."""
     object_store: Literal["own", "google"] = "own"

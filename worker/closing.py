@@ -54,6 +54,8 @@ def close(job: Job, trial: Trial, sight: Sight, tag: str | None, max_lost: int, 
         trial.attempts.append(new_attempt(job, attempt.number + 1, now, attempt.resources))
     elif sight.status.phase is AttemptPhase.LOST:
         _fail(job, trial, failures.lost(attempt.number, sight.status.lost), now)
+    elif sight.status.exceeded is not None:
+        _fail(job, trial, failures.too_much(sight.status.exceeded), now)
     elif sight.status.exit_code == 0:
         message = missing_metric(trial, tag) if tag is not None and trial.final_value is None else None
         finish_trial(job, trial, State.SUCCEEDED, now, message)

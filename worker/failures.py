@@ -27,6 +27,8 @@ class FailureClass(StrEnum):
     """The program ended with a status other than 0, or was killed by a signal that was not ours."""
     LOST = "LOST"
     """It vanished: the machine restarted, or everything of it was killed from outside."""
+    OUTPUT = "OUTPUT"
+    """It printed or wrote more than it may."""
     LAUNCH = "LAUNCH"
     """The platform could not start it."""
 
@@ -69,6 +71,11 @@ def lost(attempts: int, replica: Replica = PRIMARY) -> Failure:
         "restarted, or the whole process group was killed from outside."
     )
     return Failure(FailureClass.LOST, message, {"attempts": attempts})
+
+
+def too_much(why: str) -> Failure:
+    """An attempt that was ended since it went beyond a limit, as a sentence says."""
+    return Failure(FailureClass.OUTPUT, why, {})
 
 
 def not_launched(reason: str) -> Failure:

@@ -1,4 +1,4 @@
-"""Jobs that need more of the machine than is free: each has its turn, and is told what it waits for."""
+"""Jobs that need more of the machine than is free have their turn; those that take more than they may end."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,9 @@ report(1, 1.0)
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     folder = tmp_path_factory.mktemp("service")
-    with RunningService(folder, slots=3, gpus="4,7", stop_grace_seconds=2) as service:
+    with RunningService(
+        folder, slots=3, gpus="4,7", max_output_bytes=500_000, stop_grace_seconds=2
+    ) as service:
         yield service
         assert service.stop() == 0
 
@@ -110,3 +112,13 @@ def test_what_the_machine_never_has_is_refused(
     (violation,) = answer.json()["error"]["details"][0]["fieldViolations"]
     assert violation["field"] == field
     assert said in violation["description"]
+
+
+def test_a_trial_that_prints_without_end_fails_and_the_others_do_not(jobs: Jobs) -> None:
+    source = "while trial == 2: print('x' * 99)\nreport(1, 1.0)"
+    job_id = jobs.submit(source, {"maxTrials": 3, "maxParallelTrials": 2})
+    trials = {trial["trialId"]: trial for trial in jobs.trials(job_id)}
+    assert [trials[number]["state"] for number in "123"] == ["SUCCEEDED", "FAILED", "SUCCEEDED"]
+    assert trials["2"]["errorMessage"] == (
+        "The replica master 0 printed more than 500000 bytes (VERNIER_MAX_OUTPUT_BYTES) and was stopped."
+    )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.worker.launcher_contract import GRACE, REPORTING
 from worker.cluster import Cluster, Replica
+from worker.launchers.limits import Limits
 from worker.launchers.local import LocalLauncher
 from worker.launchers.process_group import ProcessGroup
 from worker.launchers.protocol import AttemptRef, AttemptSpec, JobRef
@@ -35,8 +36,11 @@ class LocalPlatform:
         ended: Callable[[JobRef], None] = lambda job: None,
         python: Path = Path(sys.executable),
         max_package_bytes: int = 10**8,
+        limits: Limits | None = None,
     ) -> LocalLauncher:
-        launcher = LocalLauncher(self.jobs_dir, python, 4, max_package_bytes, ended, stop_grace_seconds=GRACE)
+        launcher = LocalLauncher(
+            self.jobs_dir, python, 4, max_package_bytes, ended, stop_grace_seconds=GRACE, limits=limits
+        )
         self._launchers.append(launcher)
         return launcher
 

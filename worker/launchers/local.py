@@ -12,6 +12,7 @@
 import json
 import math
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from pathlib import Path
 from store.objects.names import Place
 from worker.cluster import PRIMARY, Replica
 from worker.google_storage import GoogleStorage, Unreachable
+from worker.launchers.limits import Limits, LimitWatch
 from worker.launchers.ports import Ports
 from worker.launchers.process_group import ProcessGroup
 from worker.launchers.protocol import (
@@ -64,6 +66,7 @@ class LocalLauncher:
         stop_grace_seconds: float = 10.0,
         gpus: tuple[str, ...] | None = None,
         cpus_per_replica: int = 1,
+        limits: Limits | None = None,
     ) -> None:
         self._jobs_dir = jobs_dir
         self._trial_python = trial_python
@@ -72,6 +75,8 @@ class LocalLauncher:
         self._ended = ended
         self._objects_dir = objects_dir
         self._stop_grace_seconds = stop_grace_seconds
+        self._limits = limits or Limits()
+        self._limit_watch = LimitWatch(self._limits)
         self._ports = Ports()
         self._google = GoogleStorage()
         self._ask_google_after = 0.0
@@ -121,6 +126,7 @@ class LocalLauncher:
         try:
             if isinstance(spec.job_dir, Path):
                 spec.job_dir.mkdir(parents=True, exist_ok=True)
+                self._limit_watch.begin(groups, spec.job_dir)
             with groups.starting(spec.cluster.replicas, self._ports.addresses) as addresses:
                 for replica in addresses:
                     told = spec.cluster.variables(replica, addresses) | spec.share.visible_devices(replica)
@@ -134,11 +140,24 @@ class LocalLauncher:
         statuses = {}
         for ref in refs:
             groups = ReplicaGroups(self._attempt_dir(ref))
-            statuses[ref] = groups.status(self._stop_grace_seconds)
+            statuses[ref] = self._status(groups)
             if statuses[ref].phase is AttemptPhase.RUNNING:
                 for group in groups.groups().values():
                     self._watch(group, ref.job)
         return statuses
+
+    def _status(self, groups: ReplicaGroups) -> AttemptStatus:
+        status = groups.status(self._stop_grace_seconds)
+        if status.phase is AttemptPhase.RUNNING:
+            why = self._limit_watch.exceeded(groups)
+            if why is None:
+                return status
+            groups.fail(why)
+            status = groups.status(self._stop_grace_seconds)
+        why = groups.why_failed()
+        if why is None or status.phase not in (AttemptPhase.ENDED, AttemptPhase.LOST):
+            return status
+        return AttemptStatus(AttemptPhase.ENDED, -signal.SIGKILL, status.told_to_stop, exceeded=why)
 
     def stop(self, ref: AttemptRef, grace_seconds: float) -> None:
         ReplicaGroups(self._attempt_dir(ref)).stop(grace_seconds)
@@ -150,6 +169,7 @@ class LocalLauncher:
         self, ref: AttemptRef, stream: Stream, offset: int, limit: int, replica: Replica = PRIMARY
     ) -> bytes:
         place = ReplicaGroups(self._attempt_dir(ref)).place(replica)
+        limit = max(0, min(limit, self._limits.output - offset))
         try:
             with open_regular(place / f"{stream}.log") as (descriptor, _):
                 return read_at(descriptor, limit, offset)

@@ -106,6 +106,8 @@ class AttemptStatus:
     """Whether `stop` reached it while it ran. If not, it ended by itself, whatever was intended since."""
     failed: tuple[ReplicaEnd, ...] = ()
     """For ENDED: the replicas that failed; none is told where there is but the primary."""
+    exceeded: str | None = None
+    """For ENDED: the limit that it went beyond, in a sentence, if that is why the platform ended it."""
     lost: Replica = PRIMARY
     """For LOST: the one that vanished, or the first of them."""
 

@@ -32,6 +32,7 @@ class ReplicaGroups:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._shared = directory / "replicas"
+        self._failed = directory / "failed"
 
     def place(self, replica: Replica) -> Path:
         """The replica's own directory."""
@@ -105,6 +106,19 @@ class ReplicaGroups:
                 (self._shared / "stop").touch()
         for group in groups.values():
             group.stop(grace_seconds)
+
+    def fail(self, why: str) -> None:
+        """End all of it at once: it must not go on, whatever it would make of a grace."""
+        _write(self._failed, why)
+        for group in self.groups().values():
+            group.kill()
+
+    def why_failed(self) -> str | None:
+        """What `fail` was told, if it was."""
+        try:
+            return self._failed.read_text()
+        except FileNotFoundError:
+            return None
 
     def _replicas(self) -> list[Replica]:
         try:
