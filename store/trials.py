@@ -151,6 +151,12 @@ def live_resources_by_job(session: Session) -> dict[int, list[dict[str, Any] | N
     return found
 
 
-def running_jobs(session: Session) -> dict[int, dict[str, Any] | None]:
-    """The jobs in RUNNING, which share the machine, and what each waits for: {job key: `Job.waiting`}."""
-    return dict(session.execute(select(Job.id, Job.waiting).where(Job.state == State.RUNNING)).all())
+def running_jobs(session: Session) -> set[int]:
+    """Keys of the jobs in RUNNING: those that share the platform's slots."""
+    return set(session.scalars(select(Job.id).where(Job.state == State.RUNNING)))
+
+
+def waiting_jobs(session: Session) -> dict[int, dict[str, Any]]:
+    """The jobs that wait for room on the machine: {job key: `Job.waiting`}."""
+    query = select(Job.id, Job.waiting).where(Job.state.in_((State.PREPARING, State.RUNNING)))
+    return {key: waiting for key, waiting in session.execute(query) if waiting is not None}

@@ -25,7 +25,14 @@ from store.log_entries import NewEntry, add_log_entries, tell
 from store.measurements import add_measurements, curves_of, last_value
 from store.models import Job, Trial
 from store.states import AttemptState, State
-from store.trials import add_trial, hold_slots, live_resources_by_job, live_trials, running_jobs
+from store.trials import (
+    add_trial,
+    hold_slots,
+    live_resources_by_job,
+    live_trials,
+    running_jobs,
+    waiting_jobs,
+)
 from worker.closing import (
     CANCEL,
     EARLY,
@@ -145,11 +152,16 @@ class Reconciler:
     def _prepare(self, lease: Lease, view: View) -> bool:
         uris = tuple(view.input.training_input.package_uris or ())
         preparation = self._launcher.prepare(PackagesSpec(view.ref, uris))
+        need = self._need(view)
         with self._database.write() as session:
             job = self._hold(session, lease)
             if job.state != State.PREPARING or self._past_max_wait(job, view):
                 return True
             match preparation.phase:
+                case PreparationPhase.READY if not self._shares(session, job, need, 1):
+                    # It has not begun: the clock of maxRunningTime stands, that of maxWaitTime runs.
+                    self._wait(session, job, need)
+                    job.next_check_at = self._clock() + self._pace.poll_seconds
                 case PreparationPhase.READY:
                     set_state(job, State.RUNNING)
                     job.running_time = self._clock()
@@ -284,7 +296,7 @@ class Reconciler:
     def _refill(self, lease: Lease, view: View, live: Sequence[Trial]) -> Sequence[Trial] | None:
         """Write the intent of as many new trials as there is room for; None if the job has ended instead."""
         study = self._studies.of(view)
-        need = need_of(view.input.training_input, view.job.labels, self._launcher.machine)
+        need = self._need(view)
         with self._database.read() as session:
             job = session.get_one(Job, lease.job_pk)
             if study is not None:
@@ -297,7 +309,8 @@ class Reconciler:
             return None
         if wanted == 0:
             if room > 0 and not live:
-                self._wait(lease, need)
+                with self._database.write() as session:
+                    self._wait(session, self._hold(session, lease), need)
             return []
         suggested = Suggested([{}], 0, [], 0.0) if study is None else study.suggest(live, wanted)
         if not suggested.values:
@@ -336,20 +349,20 @@ class Reconciler:
         running = running_jobs(session)
         waiters = [
             Waiter(key, waiting["since"], Need(**waiting["need"]))
-            for key, waiting in running.items()
-            if waiting is not None
+            for key, waiting in waiting_jobs(session).items()
         ]
         return shares_to_start(self._launcher.machine, taken, running, waiters, job.id, need, wanted)
 
-    def _wait(self, lease: Lease, need: Need) -> None:
+    def _need(self, view: View) -> Need:
+        return need_of(view.input.training_input, view.job.labels, self._launcher.machine)
+
+    def _wait(self, session: Session, job: Job, need: Need) -> None:
         """Give the job its place among those that wait for room, and say so, once."""
-        with self._database.write() as session:
-            job = self._hold(session, lease)
-            if job.verdict is None and job.waiting is None:
-                now = self._clock()
-                job.waiting = {"since": now, "need": asdict(need)}
-                tell(session, job, f"Waiting for room on this machine: a trial needs {need}.", now=now)
-                log.info("job waits for room", needs=str(need))
+        if job.verdict is None and job.waiting is None:
+            now = self._clock()
+            job.waiting = {"since": now, "need": asdict(need)}
+            tell(session, job, f"Waiting for room on this machine: a trial needs {need}.", now=now)
+            log.info("job waits for room", needs=str(need))
 
     def _succeed(self, lease: Lease) -> None:
         with self._database.write() as session:

@@ -62,7 +62,7 @@ def test_trials_take_devices_of_their_own_and_shares_of_them_together(
     jobs.wait(
         waiting, lambda _: any("Waiting for room" in message(e) for e in log_of(jobs, service, waiting))
     )
-    assert jobs.get(waiting)["state"] == "RUNNING"
+    assert jobs.get(waiting)["state"] == "PREPARING", "it has not begun, so maxRunningTime does not count"
     assert _devices(jobs.folder) == ["4", "7", "7"], "a third half waits, and so does a whole one"
     (jobs.folder / "go").touch()
     for job_id in (whole, "halves", waiting):

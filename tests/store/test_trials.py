@@ -23,6 +23,7 @@ from store.trials import (
     running_jobs,
     shown_trials,
     trials_of,
+    waiting_jobs,
 )
 from tests.stored_rows import NOW, add_ended_trial, add_job
 from worker.metrics.measurement import Measurement
@@ -177,4 +178,15 @@ def test_who_holds_the_slots_counts_what_others_took(database: Database) -> None
 def test_only_jobs_in_running_share_the_slots(database: Database) -> None:
     with database.write() as session:
         jobs = {state: add_job(session, f"job_{state}", state) for state in State}
-        assert running_jobs(session) == {jobs[State.RUNNING].id: None}
+        assert running_jobs(session) == {jobs[State.RUNNING].id}
+
+
+def test_a_job_waits_for_room_until_it_runs_or_ends(database: Database) -> None:
+    with database.write() as session:
+        jobs = {state: add_job(session, state.lower(), state=state) for state in State}
+        for job in jobs.values():
+            job.waiting = {"since": NOW}
+        add_job(session, "served", state=State.RUNNING)
+    with database.read() as session:
+        waiting = {jobs[state].id: {"since": NOW} for state in (State.PREPARING, State.RUNNING)}
+        assert waiting_jobs(session) == waiting
