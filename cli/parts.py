@@ -26,6 +26,8 @@ from settings import Settings
 from store.database import Database
 from store.jobs import job_key, release_leases
 from worker import google_storage
+from worker.launchers.gpus import find_gpus
+from worker.launchers.limits import Limits
 from worker.launchers.local import LocalLauncher
 from worker.launchers.protocol import JobRef
 from worker.reconcile import Pace, Reconciler
@@ -91,6 +93,7 @@ def check_object_store(settings: Settings) -> None:
 
 def make_door(settings: Settings, database: Database, notify: Callable[[int], None]) -> FastAPI:
     """What answers requests."""
+    gpus = find_gpus(settings.gpus)
     return make_api(
         database,
         DoorConfig(
@@ -98,6 +101,8 @@ def make_door(settings: Settings, database: Database, notify: Callable[[int], No
             allowed_hosts=LOOPBACK_NAMES | {settings.host},
             local_paths=settings.local_paths,
             runs_containers=False,
+            max_replicas=settings.max_replicas,
+            gpus=None if gpus is None else len(gpus),
             objects_dir=settings.objects_dir,
             max_object_bytes=settings.max_object_bytes,
         ),
@@ -125,6 +130,10 @@ class Hands:
             max_package_bytes=settings.max_package_bytes,
             ended=self._trial_ended,
             objects_dir=settings.objects_dir,
+            stop_grace_seconds=settings.stop_grace_seconds,
+            gpus=find_gpus(settings.gpus),
+            cpus_per_replica=settings.cpus_per_replica,
+            limits=Limits(settings.max_output_bytes, settings.max_disk_bytes),
         )
         pace = Pace(
             poll_seconds=settings.poll_seconds,

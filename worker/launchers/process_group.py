@@ -134,6 +134,19 @@ class ProcessGroup:
             if not self._signal(signal.SIGKILL):
                 return
 
+    def printed(self) -> int:
+        """How many bytes it has printed."""
+        total = 0
+        for name in ("stdout.log", "stderr.log"):
+            with suppress(OSError):
+                total += self._path(name).lstat().st_size
+        return total
+
+    def forget(self) -> None:
+        """Once nothing of it is left: as if it had never been started. What it printed stays."""
+        for name in ("pid", "status", "stop"):
+            self._path(name).unlink(missing_ok=True)
+
     def leader(self) -> int | None:
         """Process id of the group's leader, which may have ended."""
         return _read_int(self._path("pid"))
