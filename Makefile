@@ -6,13 +6,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test check postgresql lock clean
+.PHONY: setup demo test check postgresql redis lock clean
 
 setup: $(VENV)/.runtime
 demo: $(VENV)/.runtime
 	$(BIN)/vernier demo
 
-test: $(VENV)/.dev check postgresql
+test: $(VENV)/.dev check postgresql redis
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.dev
@@ -29,6 +29,13 @@ postgresql:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql; \
 	fi
 	@$(POSTGRES) || { echo 'The tests need a PostgreSQL server: install one, as with apt-get install postgresql.' >&2; exit 1; }
+
+redis:
+	@command -v redis-server >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo 'Installing Redis for the tests …'; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends redis-server; \
+	fi
+	@command -v redis-server >/dev/null || { echo 'The tests need a Redis server: install one, as with apt-get install redis-server.' >&2; exit 1; }
 
 $(VENV)/.runtime: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vernier needs Python 3.11 or newer; say which with: make PYTHON=python3.11 ...")'

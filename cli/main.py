@@ -2,8 +2,9 @@
 
 import typer
 
-from cli import jobs
+from cli import db, jobs
 from cli.demo import demo
+from cli.processes import api, beat, worker
 from cli.serve import serve
 
 app = typer.Typer(
@@ -16,7 +17,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(db.app, name="db")
 app.command()(serve)
+app.command()(api)
+app.command()(worker)
+app.command()(beat)
 app.command()(demo)
 
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.settings_from import settings_from
+
 if TYPE_CHECKING:
     from settings import Settings
 
@@ -18,40 +20,34 @@ def serve(
 
     Ctrl-C stops it; running trials go on.
     """
-    from pydantic import ValidationError
-
-    from settings import Settings
-
-    given = {"host": host, "port": port, "data_dir": data_dir}
-    try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-    except ValidationError as error:
-        for wrong in error.errors():
-            name = str(wrong["loc"][0])
-            flag = f"--{name.replace('_', '-')} or " if name in given else ""
-            typer.echo(f"ERROR: (vernier.serve) {flag}VERNIER_{name.upper()}: {wrong['msg']}", err=True)
-        raise typer.Exit(2) from None
+    settings = settings_from("serve", host=host, port=port, data_dir=data_dir)
     run(settings)
 
 
 def run(settings: "Settings") -> None:
     """Serve until told to stop. Exits with 1 if it can't start."""
     # Imported here: the other commands should not wait for a web server and a task queue to load.
-    from cli.embedded import CannotServe, Embedded, listen, own_data_dir, serve_http
+    from cli.data_folder import CannotServe, own_data_dir, own_name
+    from cli.embedded import Embedded
+    from cli.listening import address_of, listen, serve_http
     from cli.logs import configure_logs
 
     configure_logs(settings.log_format)
     try:
-        with own_data_dir(settings.data_dir), listen(settings.host, settings.port) as listener:
-            embedded = Embedded(settings)
-            address = _address(settings.host, listener.getsockname()[1])
+        with (
+            own_data_dir(settings.data_dir),
+            own_name(settings.data_dir) as name,
+            listen(settings.host, settings.port) as listener,
+        ):
+            embedded = Embedded(settings, name)
+            address = address_of(settings.host, listener)
             typer.echo(_welcome(settings, address))
             embedded.start()
             # For programs that start a service on a free port: where it listens, for as long as it does.
             told = settings.data_dir / "address"
             told.write_text(address + "\n")
             try:
-                serve_http(embedded, listener)
+                serve_http(embedded.api, listener)
             finally:
                 typer.echo("Stopping …")
                 told.unlink(missing_ok=True)
@@ -60,10 +56,6 @@ def run(settings: "Settings") -> None:
         typer.echo(f"ERROR: (vernier.serve) {error}", err=True)
         raise typer.Exit(1) from error
     typer.echo("Stopped. Trials that were running go on, and are found again at the next start.")
-
-
-def _address(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _welcome(settings: "Settings", address: str) -> str:

@@ -15,8 +15,12 @@ class DoorConfig:
     local_paths: tuple[Path, ...] | None
     """Directories that packageUris and jobDir may name; None: any."""
     runs_containers: bool
-    """Whether the launcher takes images and several replicas; the local one runs Python packages."""
+    """Whether the launcher takes images; the local one runs Python packages."""
     objects_dir: Path | None = None
     """Where the objects of gs:// are; None: gs:// is not the service's own."""
+    max_replicas: int = 32
+    """Jobs whose trials have more are refused."""
+    gpus: int | None = None
+    """GPUs that trials are given in all; jobs that ask for more are refused. None: they are not counted."""
     max_object_bytes: int = 16 * 2**30
     """Larger objects are refused with 413."""

@@ -1,10 +1,11 @@
 """Accepting a job: every rule that needs more than the request itself."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sqlalchemy.orm import Session
 
+from api_schemas.accelerators import WHOLE, gpu_percent, gpus_by_role
 from api_schemas.errors import AlreadyExists, FieldViolation, InvalidArgument
 from api_schemas.jobs import Job as WireJob
 from api_schemas.jobs import TrainingInput
@@ -20,6 +21,7 @@ from store.objects.files import ObjectFiles
 from store.objects.names import Place, is_gs
 
 SEED_BITS = 32
+COUNTS = ("worker_count", "parameter_server_count", "evaluator_count")
 
 
 def accept_job(session: Session, project: str, posted: WireJob, config: DoorConfig, now: float) -> Job:
@@ -39,6 +41,8 @@ def accept_job(session: Session, project: str, posted: WireJob, config: DoorConf
     violations = [
         *place_violations(training_input, config.local_paths, config.objects_dir),
         *([] if config.runs_containers else _needs_containers(training_input)),
+        *_too_many_replicas(training_input, config.max_replicas),
+        *_too_many_gpus(training_input, posted.labels or {}, config.gpus),
     ]
     if violations:
         raise InvalidArgument(violations)
@@ -83,11 +87,54 @@ def _make_bucket(project: str, training_input: TrainingInput, config: DoorConfig
 
 
 def _needs_containers(training_input: TrainingInput) -> Iterator[FieldViolation]:
-    because = "The local launcher of this service runs Python packages as processes of this machine"
-    if training_input.master_config is not None and training_input.master_config.image_uri:
+    because = (
+        "The local launcher of this service runs Python packages as processes of this machine; images need "
+        "the launcher for Kubernetes, which runs containers"
+    )
+    for role in ("master", "worker", "parameter_server", "evaluator"):
+        config = getattr(training_input, f"{role}_config")
+        if config is not None and config.image_uri:
+            yield FieldViolation(f"{role}_config.image_uri", f"{because}.")
+
+
+def _too_many_replicas(training_input: TrainingInput, limit: int) -> Iterator[FieldViolation]:
+    counts = {field: getattr(training_input, field) or 0 for field in COUNTS}
+    replicas = 1 + sum(counts.values())
+    if replicas > limit:
         yield FieldViolation(
-            "master_config.image_uri", f"{because}; images need a launcher that runs containers."
+            max(counts, key=counts.__getitem__),
+            f"Each trial would have {replicas} replicas, the master included; "
+            f"this service runs at most {limit} (VERNIER_MAX_REPLICAS).",
         )
-    for field in ("worker_count", "parameter_server_count", "evaluator_count"):
-        if getattr(training_input, field):
-            yield FieldViolation(field, f"{because}, one a trial; several replicas are not served yet.")
+
+
+def _too_many_gpus(
+    training_input: TrainingInput, labels: Mapping[str, str], gpus: int | None
+) -> Iterator[FieldViolation]:
+    """What a trial could never have, even with the machine to itself."""
+    try:
+        percent = gpu_percent(labels)
+    except ValueError as error:
+        yield FieldViolation("labels", str(error))
+        return
+    asked = gpus_by_role(training_input)
+    if gpus is None or not asked:
+        return
+    most = max(asked, key=asked.__getitem__)
+    at = f"{most}_config.accelerator_config.count"
+    if asked[most] > gpus:
+        yield FieldViolation(
+            at, f"Each {most} would have {asked[most]} GPUs; this machine has {gpus} (VERNIER_GPUS)."
+        )
+        return
+    total = sum(
+        count * (1 if role == "master" else getattr(training_input, f"{role}_count") or 0)
+        for role, count in asked.items()
+    )
+    shares = gpus * (WHOLE // percent)
+    if total > shares:
+        yield FieldViolation(
+            at,
+            f"The replicas of a trial would have {total} GPUs; with {percent} percent of each, "
+            f"this machine has {shares} (VERNIER_GPUS).",
+        )

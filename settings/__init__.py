@@ -35,7 +35,15 @@ class Settings(BaseSettings):
     """Celery's broker; by default inside the process."""
 
     slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
-    """Trials that may run on this machine at once, over all jobs; by default its CPU cores."""
+    """CPU slots of this machine, which all jobs share; by default its cores. Each replica of a trial takes
+    `cpus_per_replica` of them; a trial that needs more than there are has them all."""
+    cpus_per_replica: int = Field(default=1, ge=1)
+    """Slots that each replica of a trial takes."""
+    gpus: str = "auto"
+    """GPUs that trials are given: their numbers, as in `0,1`; `auto` asks nvidia-smi, and leaves GPUs alone
+    where it finds none; `ignore` leaves them alone; `none` says that there are none."""
+    max_replicas: int = Field(default=32, ge=1)
+    """Replicas that a trial may have, its master included; jobs that ask for more are refused."""
     trial_python: Path = Path(sys.executable)
     """The interpreter that runs trainers; by default the service's own. Trainers see its packages."""
     local_paths: Annotated[tuple[Path, ...] | None, NoDecode] = None
@@ -43,6 +51,10 @@ class Settings(BaseSettings):
     service acts for the user who started it; every path counts as given by that user."""
     max_package_bytes: int = Field(default=512 * 2**20, ge=1)
     """The largest package that is fetched over http(s)."""
+    max_output_bytes: int = Field(default=2**30, ge=1024)
+    """What each replica of a trial may print; one that prints more is stopped, and its trial failed."""
+    max_disk_bytes: int | None = Field(default=None, ge=1024)
+    """What a trial may have in its working directories and add to its job dir. Unset: any."""
     max_body_bytes: int = Field(default=10 * 2**20, ge=1024)
     """The largest request body."""
     object_store: Literal["own", "google"] = "own"

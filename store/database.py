@@ -6,14 +6,20 @@ PostgreSQL writers meet at the rows they lock: who changes what it has read lock
 `hold_lease`).
 """
 
+import errno
+import os
+import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
@@ -26,27 +32,58 @@ KEPT_OPEN, MORE_IN_A_RUSH = 20, 30
 """Connections. Together more than there are threads that ask, 40 of the server and a few of the worker: where
 writers wait for each other, each with a connection, readers must still get one."""
 
+PATIENCE_SECONDS = 30.0
+CONNECT_SECONDS = 5
+MIGRATING = 0x7665726E69657200
+"""PostgreSQL's advisory lock of who changes the schema."""
+
+
+class Schema(Enum):
+    """How a database's tables stand to this program."""
+
+    CURRENT = auto()
+    OLDER = auto()
+    """Upgrading makes them current; so it does where there are none."""
+    UNKNOWN = auto()
+    """A newer program has made them."""
+
 
 class Database:
     """A pool of connections to one database.
 
     `url` is a SQLAlchemy URL, such as `sqlite:////data/vernier.sqlite3`. May be shared by threads; a session
     may not.
+
+    Args:
+        patience_seconds: on PostgreSQL, how long a transaction may stand still before the server ends it, and
+            how long another waits for what it holds. A process that hangs in the middle of one must not keep
+            the others from its rows for ever.
+
+    Raises:
+        sqlalchemy.exc.ArgumentError: the URL is none.
+        ImportError: its driver is not installed.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self.url = make_url(url)
+        waits = (
+            {}
+            if self.is_sqlite or "connect_timeout" in self.url.query
+            else {"connect_timeout": CONNECT_SECONDS}
+        )
         self.engine: Engine = create_engine(
             self.url,
+            connect_args=waits,
             pool_size=KEPT_OPEN,
             max_overflow=MORE_IN_A_RUSH,
-            pool_pre_ping=not self._is_sqlite,
+            pool_pre_ping=not self.is_sqlite,
         )
         reading = self.engine
-        if self._is_sqlite:
+        if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         else:
+            event.listen(self.engine, "connect", _prepare_postgresql(patience_seconds))
             event.listen(self.engine, "begin", _begin_postgresql)
             # One snapshot a transaction, which SQLite gives unasked.
             reading = self.engine.execution_options(isolation_level="REPEATABLE READ")
@@ -62,7 +99,7 @@ class Database:
         }
 
     @property
-    def _is_sqlite(self) -> bool:
+    def is_sqlite(self) -> bool:
         return self.url.get_backend_name() == "sqlite"
 
     @contextmanager
@@ -87,15 +124,59 @@ class Database:
             self._turn.give_back()
 
     def upgrade(self) -> None:
-        """Bring the schema to the newest revision; does nothing where it is there already."""
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
+        """Bring the schema to the newest revision; does nothing where it is there already.
+
+        All of it or nothing. Of several that try at once, one does it and the others wait.
+        """
+        config = _migrations()
         with self.engine.execution_options(writes=True).begin() as connection:
+            if not self.is_sqlite:
+                # Migrating a large database may take longer than a transaction is to be waited for.
+                connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATING})")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
+    def schema(self) -> Schema:
+        """How the tables stand to this program; changes nothing.
+
+        Raises:
+            sqlalchemy.exc.OperationalError: the database can't be reached.
+        """
+        with self.engine.connect() as connection:
+            revisions = MigrationContext.configure(connection).get_current_heads()
+        script = ScriptDirectory.from_config(_migrations())
+        if set(revisions) == set(script.get_heads()):
+            return Schema.CURRENT
+        known = {each.revision for each in script.walk_revisions()}
+        return Schema.OLDER if set(revisions) <= known else Schema.UNKNOWN
+
+    def backup(self, file: Path) -> None:
+        """Copy a SQLite database as it is at one moment. Readers and writers go on meanwhile.
+
+        Raises:
+            OSError: the file is there already, or can't be written. What was begun is taken away.
+        """
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            with closing(sqlite3.connect(file)) as copy, closing(self.engine.raw_connection()) as source:
+                connection: Any = source.driver_connection
+                connection.backup(copy)
+        except sqlite3.Error as error:
+            file.unlink(missing_ok=True)
+            raise OSError(errno.EIO, str(error)) from error
+        except BaseException:
+            file.unlink(missing_ok=True)
+            raise
+
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
 
 
 class _Turn:
@@ -147,6 +228,18 @@ def _begin_sqlite(connection: Any) -> None:
     if turn is not None:
         turn.take()
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _prepare_postgresql(patience_seconds: float) -> Callable[[Any, Any], None]:
+    milliseconds = max(1, int(patience_seconds * 1000))
+
+    def prepare(connection: Any, _: Any) -> None:
+        connection.autocommit = True
+        connection.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
+        connection.execute(f"SET lock_timeout = {milliseconds}")
+        connection.autocommit = False
+
+    return prepare
 
 
 def _begin_postgresql(connection: Any) -> None:

@@ -230,11 +230,14 @@ def release_lease(session: Session, lease: Lease) -> None:
     )
 
 
-def release_all_leases(session: Session) -> None:
-    """For a service that alone owns the database: whoever held a lease is gone."""
+def release_leases(session: Session, name: str) -> None:
+    """Give back what the owners `<name>/…` hold: for a process that knows they are gone.
+
+    Raises nothing, and changes nothing of others: a process that lives keeps what it has.
+    """
     session.execute(
         update(Job)
-        .where(Job.lease_owner.is_not(None))
+        .where(Job.lease_owner.startswith(f"{name}/", autoescape=True))
         .values(lease_owner=None, lease_expires_at=None)
         .execution_options(synchronize_session=False)
     )

@@ -96,6 +96,9 @@ class Job(Base):
     finished_trials: Mapped[int] = mapped_column(default=0)
     """How many of its trials have ended; numbers them in order of their end."""
 
+    waiting: Mapped[dict[str, Any] | None]
+    """Since when it has waited for the machine to have room for its first trial, or for its next where it has
+    none, and for how much; null while it does not."""
     next_check_at: Mapped[float | None]
     """When the sweep should look at it next; null once it has ended."""
     lease_owner: Mapped[str | None] = mapped_column(String(100))
@@ -168,6 +171,8 @@ class Attempt(Base):
     """What the failure was classified by: last lines, traceback."""
     log_cursor: Mapped[dict[str, Any] | None]
     """How far what it printed has been kept as log entries."""
+    resources: Mapped[dict[str, Any] | None]
+    """What it has been given of the machine; null in attempts of releases that gave each one slot."""
     start_time: Mapped[float]
     end_time: Mapped[float | None]
 

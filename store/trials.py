@@ -38,7 +38,14 @@ class ShownTrial(NamedTuple):
     curve: str | None
 
 
-def add_trial(session: Session, job: Job, number: int, values: dict[str, Any], now: float) -> Trial:
+def add_trial(
+    session: Session,
+    job: Job,
+    number: int,
+    values: dict[str, Any],
+    now: float,
+    resources: dict[str, Any] | None = None,
+) -> Trial:
     """Write the intent to run a trial: the trial, and its first attempt in LAUNCHING."""
     trial = Trial(
         job_pk=job.id,
@@ -48,14 +55,16 @@ def add_trial(session: Session, job: Job, number: int, values: dict[str, Any], n
         stopped_early=False,
         start_time=now,
     )
-    trial.attempts = [new_attempt(job, 1, now)]
+    trial.attempts = [new_attempt(job, 1, now, resources)]
     session.add(trial)
     return trial
 
 
-def new_attempt(job: Job, number: int, now: float) -> Attempt:
+def new_attempt(job: Job, number: int, now: float, resources: dict[str, Any] | None = None) -> Attempt:
     """The intent to try once (more)."""
-    return Attempt(job_pk=job.id, number=number, state=AttemptState.LAUNCHING, start_time=now)
+    return Attempt(
+        job_pk=job.id, number=number, state=AttemptState.LAUNCHING, resources=resources, start_time=now
+    )
 
 
 def finish_trial(job: Job, trial: Trial, new: State, now: float, error_message: str | None = None) -> None:
@@ -133,14 +142,21 @@ def hold_slots(session: Session) -> None:
     # On SQLite there is one writer at a time.
 
 
-def live_attempts_by_job(session: Session) -> dict[int, int]:
-    """How many attempts each job has running or about to: {job key: count}, over all projects."""
-    query = (
-        select(Attempt.job_pk, func.count()).where(Attempt.state.in_(LIVE_ATTEMPT)).group_by(Attempt.job_pk)
-    )
-    return dict(session.execute(query).all())
+def live_resources_by_job(session: Session) -> dict[int, list[dict[str, Any] | None]]:
+    """What the attempts that run or are about to have been given: {job key: one each}, over all projects."""
+    query = select(Attempt.job_pk, Attempt.resources).where(Attempt.state.in_(LIVE_ATTEMPT))
+    found: dict[int, list[dict[str, Any] | None]] = {}
+    for job_pk, resources in session.execute(query):
+        found.setdefault(job_pk, []).append(resources)
+    return found
 
 
 def running_jobs(session: Session) -> set[int]:
     """Keys of the jobs in RUNNING: those that share the platform's slots."""
     return set(session.scalars(select(Job.id).where(Job.state == State.RUNNING)))
+
+
+def waiting_jobs(session: Session) -> dict[int, dict[str, Any]]:
+    """The jobs that wait for room on the machine: {job key: `Job.waiting`}."""
+    query = select(Job.id, Job.waiting).where(Job.state.in_((State.PREPARING, State.RUNNING)))
+    return {key: waiting for key, waiting in session.execute(query) if waiting is not None}

@@ -74,6 +74,13 @@ class PostgresServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        try:
+            self.stop()
+        finally:
+            shutil.rmtree(self._home, ignore_errors=True)
+
+    def stop(self) -> None:
+        """Go away, as for maintenance: who is connected is not any more."""
         # SIGINT is the server's "fast" shutdown: it disconnects who is there and ends cleanly.
         self._process.send_signal(signal.SIGINT)
         try:
@@ -81,7 +88,36 @@ class PostgresServer:
         finally:
             self._process.kill()
             self._process.wait()
-            shutil.rmtree(self._home, ignore_errors=True)
+
+    def start(self) -> None:
+        """Come back, with all that was there."""
+        options = {"listen_addresses": "", "unix_socket_directories": str(self._home)}
+        if not self._durable:
+            options |= {"fsync": "off", "full_page_writes": "off"}
+        data, log = self._home / "data", self._home / "server.log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", data, *(f"--{name}={options[name]}" for name in options)],
+                stdout=output,
+                stderr=output,
+                cwd=self._home,
+                **_account(),
+            )
+
+        def accepts() -> bool:
+            assert self._process.poll() is None, log.read_text()[-3000:]
+            try:
+                self._run("SELECT 1")
+            except psycopg.OperationalError:
+                return False
+            return True
+
+        try:
+            wait_until(accepts)
+        except BaseException:
+            self._process.kill()
+            self._process.wait()
+            raise
 
     @property
     def url(self) -> str:
@@ -114,36 +150,15 @@ class PostgresServer:
         account = _account()
         if account:
             os.chown(self._home, pwd.getpwnam(account["user"]).pw_uid, -1)
-        data, log = self._home / "data", self._home / "server.log"
         subprocess.run(
-            [self._programs / "initdb", "-D", data, "-U", ROLE, *INITDB],
+            [self._programs / "initdb", "-D", self._home / "data", "-U", ROLE, *INITDB],
             check=True,
             capture_output=True,
             cwd=self._home,
             **account,
         )
-        options = {"listen_addresses": "", "unix_socket_directories": str(self._home)}
-        if not self._durable:
-            options |= {"fsync": "off", "full_page_writes": "off"}
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(
-                [self._programs / "postgres", "-D", data, *(f"--{name}={options[name]}" for name in options)],
-                stdout=output,
-                stderr=output,
-                cwd=self._home,
-                **account,
-            )
-
-        def accepts() -> bool:
-            assert self._process.poll() is None, log.read_text()[-3000:]
-            try:
-                self._run("SELECT 1")
-            except psycopg.OperationalError:
-                return False
-            return True
-
+        self.start()
         try:
-            wait_until(accepts)
             self._run(f"CREATE DATABASE {ROLE}")
         except BaseException:
             self._process.kill()

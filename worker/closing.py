@@ -13,8 +13,8 @@ from store.models import Attempt, Job, Trial
 from store.states import AttemptState, State
 from store.trials import finish_trial, new_attempt
 from worker import failures
+from worker.cluster import PRIMARY
 from worker.launchers.protocol import AttemptPhase
-from worker.logs.keeping import MASTER
 from worker.observe import Sight
 from worker.view import current
 
@@ -55,16 +55,17 @@ def close(job: Job, trial: Trial, sight: Sight, tag: str | None, max_lost: int, 
     elif sight.status.phase is AttemptPhase.LOST and job.verdict is not None:
         finish_trial(job, trial, State.CANCELLED, now)  # No point in trying again.
     elif sight.status.phase is AttemptPhase.LOST and attempt.number <= max_lost:
-        _classify(attempt, failures.lost(attempt.number))
-        trial.attempts.append(new_attempt(job, attempt.number + 1, now))
+        _classify(attempt, failures.lost(attempt.number, sight.status.lost))
+        trial.attempts.append(new_attempt(job, attempt.number + 1, now, attempt.resources))
     elif sight.status.phase is AttemptPhase.LOST:
-        _fail(job, trial, failures.lost(attempt.number), now)
+        _fail(job, trial, failures.lost(attempt.number, sight.status.lost), now)
+    elif sight.status.exceeded is not None:
+        _fail(job, trial, failures.too_much(sight.status.exceeded), now)
     elif sight.status.exit_code == 0:
         message = missing_metric(trial, tag) if tag is not None and trial.final_value is None else None
         finish_trial(job, trial, State.SUCCEEDED, now, message)
     else:
-        assert sight.status.exit_code is not None
-        _fail(job, trial, failures.exited(sight.status.exit_code, sight.last_lines), now)
+        _fail(job, trial, failures.all_exited(sight.last_lines), now)
     log.info(
         "attempt ended",
         trial=trial.number,
@@ -88,7 +89,7 @@ def tell_end(session: Session, job: Job, trial: Trial, now: float) -> None:
     tuning = job.hyperparameters is not None
     number = trial.number if tuning else None
     if trial.state == State.SUCCEEDED and not trial.stopped_early:
-        said_last = [NewEntry(MASTER, number, "INFO", each) for each in ENDED_WELL]
+        said_last = [NewEntry(PRIMARY.name, number, "INFO", each) for each in ENDED_WELL]
         add_log_entries(session, job.project, job.id, said_last, now)
     if not tuning and trial.finish_order is not None:
         return

@@ -4,9 +4,13 @@ The classes are described in docs/reference/states.md.
 """
 
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from worker.cluster import PRIMARY, Replica
+from worker.launchers.protocol import ReplicaEnd
 
 TRACEBACK = "Traceback (most recent call last):"
 CHAINED = (
@@ -15,6 +19,7 @@ CHAINED = (
 )
 """What Python prints between two tracebacks that belong together."""
 EVIDENCE_CHARACTERS = 8000
+REPLICAS_TOLD = 4
 
 
 class FailureClass(StrEnum):
@@ -22,6 +27,8 @@ class FailureClass(StrEnum):
     """The program ended with a status other than 0, or was killed by a signal that was not ours."""
     LOST = "LOST"
     """It vanished: the machine restarted, or everything of it was killed from outside."""
+    OUTPUT = "OUTPUT"
+    """It printed or wrote more than it may."""
     LAUNCH = "LAUNCH"
     """The platform could not start it."""
 
@@ -33,23 +40,42 @@ class Failure:
     evidence: dict[str, Any]
 
 
-def exited(exit_code: int, last_lines: str) -> Failure:
-    """A process that ended by itself with `exit_code` (minus the signal's number for a signal)."""
+def exited(exit_code: int, last_lines: str, replica: Replica = PRIMARY) -> Failure:
+    """A replica that ended by itself with `exit_code` (minus the signal's number for a signal)."""
     status = str(exit_code) if exit_code >= 0 else f"{-exit_code}({_signal_name(-exit_code)})"
     cause = last_traceback(last_lines) or last_lines.strip()[-EVIDENCE_CHARACTERS:]
-    message = f"The replica master 0 exited with a non-zero status of {status}."
+    message = f"The replica {replica} exited with a non-zero status of {status}."
     if cause:
         message += f" Termination reason: Error.\n{cause}"
     return Failure(FailureClass.USER_ERROR, message, {"exit_code": exit_code, "last_lines": cause})
 
 
-def lost(attempts: int) -> Failure:
-    """An attempt of which nothing is left, the `attempts`-th of its trial."""
+def all_exited(last_lines: Mapping[ReplicaEnd, str]) -> Failure:
+    """Replicas of one attempt that ended by themselves, each with the end of what it printed."""
+    failures = {end.replica: exited(end.exit_code, lines, end.replica) for end, lines in last_lines.items()}
+    first, *others = failures.values()
+    if not others:
+        return first
+    # Several that failed together tell what each said; a message has a bound all the same.
+    parts = [failure.message for failure in failures.values()][:REPLICAS_TOLD]
+    if len(failures) > REPLICAS_TOLD:
+        parts.append(f"So did {len(failures) - REPLICAS_TOLD} other replicas.")
+    evidence = {replica.name: failure.evidence for replica, failure in failures.items()}
+    return Failure(first.failure_class, "\n".join(parts), {**first.evidence, "replicas": evidence})
+
+
+def lost(attempts: int, replica: Replica = PRIMARY) -> Failure:
+    """An attempt of which a replica is gone without a trace, the `attempts`-th of its trial."""
     message = (
-        f"The replica master 0 vanished without an exit status, {attempts} times in a row: the machine "
+        f"The replica {replica} vanished without an exit status, {attempts} times in a row: the machine "
         "restarted, or the whole process group was killed from outside."
     )
     return Failure(FailureClass.LOST, message, {"attempts": attempts})
+
+
+def too_much(why: str) -> Failure:
+    """An attempt that was ended since it went beyond a limit, as a sentence says."""
+    return Failure(FailureClass.OUTPUT, why, {})
 
 
 def not_launched(reason: str) -> Failure:

@@ -1,10 +1,11 @@
 """What is to be seen of a job's live trials, on the platform and in their metric files. Changes nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from store.models import Trial
 from store.states import AttemptState
-from worker.launchers.protocol import AttemptPhase, AttemptStatus, Launcher
+from worker.launchers.protocol import AttemptPhase, AttemptStatus, Launcher, ReplicaEnd
 from worker.metrics.watch import Cursor, Reading, read_new
 from worker.trial_spec import trial_job_dir
 from worker.view import View, current
@@ -20,8 +21,8 @@ class Sight:
     status: AttemptStatus
     readings: tuple[Reading, ...]
     """What its metric files held that was new, in order; empty for plain training."""
-    last_lines: str
-    """The end of what it printed, if it failed."""
+    last_lines: Mapping[ReplicaEnd, str]
+    """The end of what each replica printed that failed."""
 
 
 def observe(launcher: Launcher, view: View) -> dict[int, Sight]:
@@ -34,8 +35,7 @@ def observe(launcher: Launcher, view: View) -> dict[int, Sight]:
         status = statuses[ref]
         if status.phase is AttemptPhase.ABSENT and current(trial).state == AttemptState.RUNNING:
             status = AttemptStatus(AttemptPhase.LOST)  # Even its traces are gone.
-        failed = status.phase is AttemptPhase.ENDED and status.exit_code != 0
-        lines = launcher.last_lines(ref, LAST_LINES_BYTES) if failed else ""
+        lines = {end: launcher.last_lines(ref, LAST_LINES_BYTES, end.replica) for end in status.failures}
         # Looked at first and read after: what was there when the attempt ended is read before it is closed.
         readings = _read(launcher, view, trial, status.phase)
         sights[trial.id] = Sight(ref.attempt, status, readings, lines)

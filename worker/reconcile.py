@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import structlog
 from sqlalchemy.orm import Session
@@ -25,7 +25,14 @@ from store.log_entries import NewEntry, add_log_entries, tell
 from store.measurements import add_measurements, curves_of, last_value
 from store.models import Job, Trial
 from store.states import AttemptState, State
-from store.trials import add_trial, hold_slots, live_attempts_by_job, live_trials, running_jobs
+from store.trials import (
+    add_trial,
+    hold_slots,
+    live_resources_by_job,
+    live_trials,
+    running_jobs,
+    waiting_jobs,
+)
 from worker.closing import (
     CANCEL,
     EARLY,
@@ -45,10 +52,11 @@ from worker.launchers.protocol import (
     PackagesSpec,
     PreparationPhase,
 )
-from worker.logs.keeping import MASTER, LogKeeper
+from worker.logs.keeping import LogKeeper
 from worker.metrics.watch import Reading
 from worker.observe import Sight, observe
-from worker.slots import free_slots
+from worker.resources import Need, Share, need_of
+from worker.slots import Waiter, shares_to_start
 from worker.study import Studies, Suggested
 from worker.trial_spec import attempt_spec
 from worker.view import View, current, look
@@ -89,7 +97,6 @@ class Reconciler:
         self._studies = Studies()
         self._logs = LogKeeper(database, launcher, clock)
         self._told: set[tuple[int, str]] = set()
-        self._told_waiting: set[int] = set()
 
     def reconcile(self, job_pk: int) -> bool:
         """Take the job as far as it can go now; false if another worker holds it or it has ended."""
@@ -145,11 +152,16 @@ class Reconciler:
     def _prepare(self, lease: Lease, view: View) -> bool:
         uris = tuple(view.input.training_input.package_uris or ())
         preparation = self._launcher.prepare(PackagesSpec(view.ref, uris))
+        need = self._need(view)
         with self._database.write() as session:
             job = self._hold(session, lease)
             if job.state != State.PREPARING or self._past_max_wait(job, view):
                 return True
             match preparation.phase:
+                case PreparationPhase.READY if not self._shares(session, job, need, 1):
+                    # It has not begun: the clock of maxRunningTime stands, that of maxWaitTime runs.
+                    self._wait(session, job, need)
+                    job.next_check_at = self._clock() + self._pace.poll_seconds
                 case PreparationPhase.READY:
                     set_state(job, State.RUNNING)
                     job.running_time = self._clock()
@@ -173,6 +185,10 @@ class Reconciler:
     # From the first trial to the last
 
     def _look_after_trials(self, lease: Lease, view: View) -> bool:
+        for trial in view.live:
+            # Before it is looked at: what is not there then, and is closed for it, must never come.
+            if current(trial).stop_reason is not None:
+                self._launcher.stop(view.attempt_ref(trial), self._pace.stop_grace_seconds)
         sights = observe(self._launcher, view)
         behind = self._logs.keep(lease, view, sights)
         for key in behind:
@@ -284,19 +300,21 @@ class Reconciler:
     def _refill(self, lease: Lease, view: View, live: Sequence[Trial]) -> Sequence[Trial] | None:
         """Write the intent of as many new trials as there is room for; None if the job has ended instead."""
         study = self._studies.of(view)
+        need = self._need(view)
         with self._database.read() as session:
             job = session.get_one(Job, lease.job_pk)
             if study is not None:
                 study.catch_up(session, job)
             started = job.finished_trials + len(live)
             room = min(view.max_parallel_trials - len(live), view.max_trials - started)
-            wanted = min(room, self._free_slots(session, job)) if room > 0 else 0
+            wanted = len(self._shares(session, job, need, room)) if room > 0 else 0
         if started >= view.max_trials and not live:
             self._succeed(lease)
             return None
-        if wanted <= 0:
+        if wanted == 0:
             if room > 0 and not live:
-                self._tell_waiting(lease)
+                with self._database.write() as session:
+                    self._wait(session, self._hold(session, lease), need)
             return []
         suggested = Suggested([{}], 0, [], 0.0) if study is None else study.suggest(live, wanted)
         if not suggested.values:
@@ -312,28 +330,43 @@ class Reconciler:
             now = self._clock()
             # Another job may have taken slots meanwhile. A suggestion not used is made again, the same.
             hold_slots(session)
+            shares = self._shares(session, job, need, len(suggested.values))
+            given = zip(suggested.values, shares, strict=False)  # There may be fewer shares by now.
             trials = [
-                add_trial(session, job, started + place, values, now)
-                for place, values in enumerate(suggested.values[: self._free_slots(session, job)], start=1)
+                add_trial(session, job, number, values, now, share.to_json())
+                for number, (values, share) in enumerate(given, start=started + 1)
             ]
-            add_log_entries(session, job.project, job.id, [_command(view, trial) for trial in trials], now)
+            if trials:
+                job.waiting = None
+            commands = [command for trial in trials for command in _commands(view, trial)]
+            add_log_entries(session, job.project, job.id, commands, now)
             if study is not None and trials:
                 session.add(study.record_suggestion(job, suggested, [t.number for t in trials], now))
         return trials
 
-    def _free_slots(self, session: Session, job: Job) -> int:
-        return free_slots(live_attempts_by_job(session), running_jobs(session), job.id, self._launcher.slots)
+    def _shares(self, session: Session, job: Job, need: Need, wanted: int) -> list[Share]:
+        """What the machine has for the job's next trials."""
+        taken = {
+            key: [Share.from_json(each) for each in all_of_it]
+            for key, all_of_it in live_resources_by_job(session).items()
+        }
+        running = running_jobs(session)
+        waiters = [
+            Waiter(key, waiting["since"], Need(**waiting["need"]))
+            for key, waiting in waiting_jobs(session).items()
+        ]
+        return shares_to_start(self._launcher.machine, taken, running, waiters, job.id, need, wanted)
 
-    def _tell_waiting(self, lease: Lease) -> None:
-        """Say in the log, once, why a job without a trial has none."""
-        if lease.job_pk in self._told_waiting:
-            return
-        with self._database.write() as session:
-            job = self._hold(session, lease)
-            said = f"Waiting for a free slot: trials of other jobs take all {self._launcher.slots}."
-            tell(session, job, said, now=self._clock())
-        self._told_waiting.add(lease.job_pk)
-        log.info("job waits for a slot")
+    def _need(self, view: View) -> Need:
+        return need_of(view.input.training_input, view.job.labels, self._launcher.machine)
+
+    def _wait(self, session: Session, job: Job, need: Need) -> None:
+        """Give the job its place among those that wait for room, and say so, once."""
+        if job.verdict is None and job.waiting is None:
+            now = self._clock()
+            job.waiting = {"since": now, "need": asdict(need)}
+            tell(session, job, f"Waiting for room on this machine: a trial needs {need}.", now=now)
+            log.info("job waits for room", needs=str(need))
 
     def _succeed(self, lease: Lease) -> None:
         with self._database.write() as session:
@@ -376,7 +409,9 @@ class Reconciler:
 
     def _put_off(self, lease: Lease) -> None:
         with suppress(LeaseLost), self._database.write() as session:
-            self._hold(session, lease).next_check_at = self._clock() + self._pace.trouble_seconds
+            job = self._hold(session, lease)
+            job.next_check_at = self._clock() + self._pace.trouble_seconds
+            job.waiting = None  # Nobody should wait for it to take what it may never take.
 
     def _end_job(self, session: Session, job: Job, state: State, message: str | None) -> None:
         set_state(job, state)
@@ -393,18 +428,17 @@ class Reconciler:
             now=job.end_time,
         )
         self._studies.drop(job.id)
-        self._told_waiting.discard(job.id)
         log.info("job ended", state=str(state))
 
 
 def _spec(view: View, trial: Trial) -> AttemptSpec:
-    return attempt_spec(view.input, view.attempt_ref(trial), trial.values)
+    spec = attempt_spec(view.input, view.attempt_ref(trial), trial.values)
+    return replace(spec, share=Share.from_json(current(trial).resources))
 
 
-def _command(view: View, trial: Trial) -> NewEntry:
-    """What the log says of a trial that is about to be started."""
+def _commands(view: View, trial: Trial) -> list[NewEntry]:
+    """What the log says of the replicas of a trial that is about to be started."""
     spec = _spec(view, trial)
-    command = shlex.join(["python", "-m", spec.module, *spec.args])
-    return NewEntry(
-        MASTER, None if view.spec is None else trial.number, "INFO", f"Running command: {command}"
-    )
+    command = f"Running command: {shlex.join(['python', '-m', spec.module, *spec.args])}"
+    number = None if view.spec is None else trial.number
+    return [NewEntry(replica.name, number, "INFO", command) for replica in spec.cluster.replicas]

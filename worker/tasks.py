@@ -7,9 +7,12 @@ reordering messages costs time only: the sweep, on beat's clock, asks again for 
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from celery import Celery
+from celery.beat import Scheduler
+from sqlalchemy.exc import OperationalError
 
 from store.database import Database
 from store.jobs import due_jobs
@@ -20,6 +23,9 @@ log = structlog.get_logger(__name__)
 RECONCILE = "vernier.reconcile"
 SWEEP = "vernier.sweep"
 JOBS_A_SWEEP = 200
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
+"""How long a broker may take. Who tells of a job waits no longer: a message is not worth more."""
 
 
 def make_app(broker_url: str, sweep_seconds: float) -> Celery:
@@ -33,28 +39,46 @@ def make_app(broker_url: str, sweep_seconds: float) -> Celery:
         task_serializer="json",
         accept_content=["json"],
         worker_hijack_root_logger=False,
+        # A broker that is away is waited for, at the start and later, however long that takes.
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        # Nobody may stop workers, or have them run anything, by way of the broker.
+        worker_enable_remote_control=False,
         # A message that waited longer than a sweep has been overtaken by one.
         beat_schedule={
             "sweep": {
                 "task": SWEEP,
                 "schedule": timedelta(seconds=sweep_seconds),
-                "options": {"expires": max(1.0, sweep_seconds)},
+                "options": {"expires": overtaken_seconds(sweep_seconds)},
             }
         },
     )
     if broker_url.startswith("memory:"):
         # How often the in-process broker looks for messages; the latency of each.
         app.conf.broker_transport_options = {"polling_interval": 0.005}
+    elif broker_url.startswith("redis"):
+        app.conf.broker_transport_options = {
+            "socket_connect_timeout": CONNECT_SECONDS,
+            "socket_timeout": ANSWER_SECONDS,
+        }
     return app
 
 
-def make_notify(app: Celery) -> Callable[[int], None]:
-    """A function that asks for a look at a job. A broker that is away is no error: the sweep asks again."""
+def overtaken_seconds(sweep_seconds: float) -> float:
+    """The age at which a message of a sweep is dropped unread: the next sweep has asked for the same."""
+    return max(1.0, sweep_seconds)
+
+
+def make_notify(app: Celery, expires: float | None = None) -> Callable[[int], None]:
+    """A function that asks for a look at a job. A broker that is away is no error: the sweep asks again.
+
+    Args:
+        expires: seconds after which a message is dropped unread.
+    """
 
     def notify(job_pk: int) -> None:
         try:
-            app.send_task(RECONCILE, args=[job_pk], ignore_result=True)
+            app.send_task(RECONCILE, args=[job_pk], ignore_result=True, retry=False, expires=expires)
         except Exception as error:
             log.warning("broker away, the sweep will find the job", job_pk=job_pk, reason=repr(error))
 
@@ -96,20 +120,38 @@ class OncePerJob:
 
 def add_tasks(app: Celery, database: Database, reconciler: Reconciler) -> None:
     """Give a worker's application what its messages ask for."""
-    notify = make_notify(app)
+    # Where there are more jobs than looks, the messages of each sweep must not pile up behind the last's.
+    sweep_every = app.conf.beat_schedule["sweep"]["schedule"].total_seconds()
+    notify = make_notify(app, overtaken_seconds(sweep_every))
     look = OncePerJob(reconciler.reconcile)
 
     @app.task(name=RECONCILE)  # type: ignore[untyped-decorator]
     def reconcile(job_pk: int) -> None:
         try:
             look(job_pk)
+        except OperationalError as error:
+            log.warning("database away, the sweep will find the job", job_pk=job_pk, reason=str(error.orig))
         except Exception:
             # The job stays due, so the sweep brings it back; one job's trouble is not the others'.
             log.exception("look at a job failed", job_pk=job_pk)
 
     @app.task(name=SWEEP)  # type: ignore[untyped-decorator]
     def sweep() -> None:
-        with database.read() as session:
-            due = due_jobs(session, JOBS_A_SWEEP)
+        try:
+            with database.read() as session:
+                due = due_jobs(session, JOBS_A_SWEEP)
+        except OperationalError as error:
+            log.warning("database away, the next sweep may find it", reason=str(error.orig))
+            return
         for job_pk in due:
             notify(job_pk)
+
+
+class Beat(Scheduler):  # type: ignore[misc]
+    """Celery's clock, without a file of its own and with one line where a sweep can't be asked for."""
+
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:
+        try:
+            self.apply_async(entry, producer=producer, advance=False)
+        except Exception as error:
+            log.warning("broker away, asking for a sweep again soon", reason=repr(error.__cause__ or error))

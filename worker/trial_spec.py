@@ -1,4 +1,4 @@
-"""What a trial's process must see (docs/contract.md 4): arguments, TF_CONFIG and the CLOUD_ML_* variables.
+"""What a trial's process must see (docs/contract.md 4): arguments, CLOUD_ML_* variables and its cluster.
 
 Knows nothing of any platform; the launchers translate what it builds.
 """
@@ -16,10 +16,8 @@ from api_schemas.values import format_value
 from store.objects.files import ObjectFiles
 from store.objects.names import Place, is_gs
 from tuning.space import Value
+from worker.cluster import CHIEF, MASTER, Cluster, replicas_of
 from worker.launchers.protocol import AttemptRef, AttemptSpec
-
-LOOPBACK_REPLICA = "127.0.0.1:2222"
-"""Where a cluster of one finds itself (docs/contract.md 4.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +61,23 @@ def attempt_spec(job: JobInput, ref: AttemptRef, values: Mapping[str, Value]) ->
     training_input = job.training_input
     job_dir = trial_job_dir(training_input, ref.trial, job.objects_dir)
     assert training_input.python_module is not None  # The door took no job without.
+    description = _snake_case(job.wire)
+    if job_dir is not None:
+        description["job_dir"] = str(job_dir)
     return AttemptSpec(
         ref=ref,
         module=training_input.python_module,
         args=_arguments(training_input, values, job_dir),
-        environment=_environment(job, ref, job_dir),
+        environment=_environment(job, ref, description),
         job_dir=job_dir,
         has_packages=bool(training_input.package_uris),
+        cluster=Cluster(
+            replicas=replicas_of(training_input),
+            primary=_primary_name(training_input),
+            trial=None if job.metric_tag is None else str(ref.trial),
+            job=description,
+            runs_container=_runs_container(training_input),
+        ),
     )
 
 
@@ -82,35 +90,28 @@ def _arguments(
     return (*(training_input.args or ()), *flags, *last)
 
 
-def _environment(job: JobInput, ref: AttemptRef, job_dir: Path | Place | None) -> dict[str, str]:
-    description = _snake_case(job.wire)
-    if job_dir is not None:
-        description["job_dir"] = str(job_dir)
-    primary = _primary_role(job.training_input.runtime_version)
-    task: dict[str, Any] = {"type": primary, "index": 0}
+def _environment(job: JobInput, ref: AttemptRef, description: Mapping[str, Any]) -> dict[str, str]:
     environment = {
         "CLOUD_ML_JOB_ID": ref.job.job_id,
         "CLOUD_ML_PROJECT_ID": ref.job.project,
         "CLOUD_ML_JOB": json.dumps(description),
     }
     if job.metric_tag is not None:
-        task["trial"] = str(ref.trial)
         environment["CLOUD_ML_TRIAL_ID"] = str(ref.trial)
         environment["CLOUD_ML_HP_METRIC_TAG"] = job.metric_tag
-    environment["TF_CONFIG"] = json.dumps(
-        {
-            "cluster": {primary: [LOOPBACK_REPLICA]},
-            "task": task,
-            "job": description,
-            "environment": "cloud",
-        }
-    )
     return environment
 
 
-def _primary_role(runtime_version: str | None) -> str:
-    """`master` before runtime 2.0, `chief` since; a job that names no runtime is taken for a new one."""
-    return "master" if runtime_version is not None and runtime_version.startswith(("0.", "1.")) else "chief"
+def _primary_name(training_input: TrainingInput) -> str:
+    """`master` before runtime 2.0, else `chief`, also without a runtime; a container may choose."""
+    if _runs_container(training_input):
+        return CHIEF if training_input.use_chief_in_tf_config else MASTER
+    version = training_input.runtime_version
+    return MASTER if version is not None and version.startswith(("0.", "1.")) else CHIEF
+
+
+def _runs_container(training_input: TrainingInput) -> bool:
+    return training_input.master_config is not None and bool(training_input.master_config.image_uri)
 
 
 def _snake_case(value: Any) -> Any:

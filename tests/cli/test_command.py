@@ -34,7 +34,7 @@ def test_help_loads_nothing_that_takes_long() -> None:
     assert done.stderr == "[]\n"
 
 
-@pytest.mark.parametrize("group", [(), ("jobs",), ("jobs", "submit")])
+@pytest.mark.parametrize("group", [(), ("jobs",), ("jobs", "submit"), ("db",)])
 def test_help_tells_in_a_whole_sentence_what_each_command_is_for(group: tuple[str, ...]) -> None:
     told = CliRunner().invoke(app, [*group, "--help"], terminal_width=80).stdout
     commands = told.partition("Commands:\n")[2].splitlines()

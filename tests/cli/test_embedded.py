@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from kombu import Connection
 
-from cli.embedded import Embedded, listen
+from cli.embedded import Embedded
+from cli.listening import listen
 from settings import Settings
 
 
@@ -23,9 +24,9 @@ def test_a_worker_that_waits_for_messages_is_woken_to_stop(
         return drain(self, timeout=600.0 if timeout else timeout, **options)
 
     monkeypatch.setattr(Connection, "drain_events", wait_for_a_message)
-    monkeypatch.setattr("cli.embedded.STOP_SECONDS", 30.0)
+    monkeypatch.setattr("cli.parts.STOP_SECONDS", 30.0)
     before = set(threading.enumerate())
-    embedded = Embedded(Settings(data_dir=tmp_path, sweep_seconds=600.0))
+    embedded = Embedded(Settings(data_dir=tmp_path, sweep_seconds=600.0), "worker")
     embedded.start()
     embedded.stop()
     assert not [thread for thread in set(threading.enumerate()) - before if thread.name == "celery-worker"]

@@ -1,6 +1,11 @@
-"""One running service for all tests of whole jobs, and short ways to ask it for one."""
+"""A running service for all tests of whole jobs, and short ways to ask it for one.
+
+What is shown of jobs is shown on both ways to run: all in one process with SQLite, and processes apart on
+PostgreSQL and Redis. Left to the first alone is what takes long, or is the same on both.
+"""
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.postgres_server import PostgresServer
+from tests.redis_server import RedisServer
+from tests.running_cluster import RunningCluster
 from tests.running_service import RunningService, wait_until
 from tests.trainer_packages import write_trainer
 
@@ -40,7 +48,8 @@ class Jobs:
         return write_trainer(self.folder / f"package_{next(self._count)}", REPORTING + source)
 
     def submit(self, source: str, hyperparameters: dict[str, Any] | None = None, **training: Any) -> str:
-        job_id = f"job_{next(self._count)}"
+        # Unlike those of other runs of the tests on this machine, whose processes may be looked for by name.
+        job_id = f"job_{os.getpid()}_{next(self._count)}"
         body: dict[str, Any] = {
             "packageUris": [self.package(source)],
             "pythonModule": "trainer.task",
@@ -80,11 +89,47 @@ class Jobs:
         return trials
 
 
+EMBEDDED, APART = "embedded", "apart"
+ON_BOTH = ("test_life_of_a_job", "test_logs_of_jobs")
+EMBEDDED_ONLY = (
+    "hundred_thousand",
+    "fifty_thousand",
+    "second_service",
+    "never_reach_the_ranking",
+    "best_trial_is_listed",
+)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "service" in metafunc.fixturenames:
+        short = any(part in metafunc.function.__name__ for part in EMBEDDED_ONLY)
+        both = metafunc.module.__name__.rpartition(".")[2] in ON_BOTH and not short
+        backings = [EMBEDDED, APART] if both else [EMBEDDED]
+        metafunc.parametrize("service", backings, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    with RunningService(tmp_path_factory.mktemp("service"), slots=4, stop_grace_seconds=2) as service:
-        yield service
-        assert service.stop() == 0
+def redis() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningService | RunningCluster]:
+    folder = tmp_path_factory.mktemp(request.param)
+    running: RunningService | RunningCluster
+    if request.param == EMBEDDED:
+        running = RunningService(folder, slots=4, stop_grace_seconds=2)
+    else:
+        postgres: PostgresServer = request.getfixturevalue("postgres")
+        redis: RedisServer = request.getfixturevalue("redis")
+        url = postgres.url_of(postgres.create_database())
+        running = RunningCluster(folder, url, redis.url, slots=4, stop_grace_seconds=2)
+    with running:
+        yield running
+        assert running.stop() == 0
 
 
 @pytest.fixture

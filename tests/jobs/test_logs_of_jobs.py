@@ -121,29 +121,6 @@ if trial == 2: sys.exit(3)
     assert message(log[-1]) == "Job completed successfully."
 
 
-def test_a_job_that_waits_for_a_slot_says_so_once(
-    jobs: Jobs, service: RunningService, tmp_path: Path
-) -> None:
-    gate = tmp_path / "gate"
-    until_opened = f"while not os.path.exists({str(gate)!r}): time.sleep(0.01)\n"
-    first = jobs.submit(until_opened + "report(1, 1)", {"maxTrials": 4, "maxParallelTrials": 4})
-    jobs.wait(
-        first, lambda job: [t["state"] for t in job["trainingOutput"].get("trials", ())] == ["RUNNING"] * 4
-    )
-    second = jobs.submit("")
-    said = "Waiting for a free slot: trials of other jobs take all 4."
-
-    try:
-        wait_until(lambda: [entry for entry in log_of(jobs, service, second) if message(entry) == said])
-        assert jobs.get(second)["state"] == "RUNNING"
-    finally:
-        gate.touch()
-    assert jobs.ended(second)["state"] == "SUCCEEDED"
-    told = [message(entry) for entry in log_of(jobs, service, second, "service")]
-    assert told[-3:] == ["Waiting for training program to start.", said, "Job completed successfully."]
-    assert said not in [message(entry) for entry in log_of(jobs, service, first)]
-
-
 @pytest.mark.parametrize("state", ["RUNNING", "PREPARING"])
 def test_a_cancelled_job_says_so(jobs: Jobs, service: RunningService, state: str) -> None:
     job_id = jobs.submit('print("begun", flush=True); time.sleep(60)')

@@ -13,7 +13,7 @@ import uvicorn
 
 from api_schemas.outputs import TrainingOutput
 from api_schemas.wire import to_wire
-from cli.embedded import listen
+from cli.listening import listen
 from service.app import make_api
 from service.config import DoorConfig
 from store.database import Database

@@ -160,10 +160,24 @@ def test_a_body_far_beyond_the_limit_is_answered_all_the_same(project: Project) 
     ("training", "field", "said"),
     [
         ({"masterConfig": {"imageUri": "r/trainer:1"}}, "master_config.image_uri", "runs Python packages"),
+        ({"masterConfig": {"imageUri": "r/trainer:1"}}, "master_config.image_uri", "launcher for Kubernetes"),
+        ({"workerConfig": {"imageUri": "r/trainer:1"}}, "worker_config.image_uri", "launcher for Kubernetes"),
         (
-            {"scaleTier": "CUSTOM", "masterType": "standard", "workerType": "standard", "workerCount": "2"},
+            {"scaleTier": "CUSTOM", "masterType": "standard", "workerType": "standard", "workerCount": "32"},
             "worker_count",
-            "several replicas are not served yet",
+            "33 replicas, the master included; this service runs at most 32",
+        ),
+        (
+            {
+                "scaleTier": "CUSTOM",
+                "masterType": "standard",
+                "workerType": "standard",
+                "workerCount": "1",
+                "parameterServerType": "standard",
+                "parameterServerCount": str(2**62),
+            },
+            "parameter_server_count",
+            "VERNIER_MAX_REPLICAS",
         ),
     ],
 )

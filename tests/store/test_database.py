@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import event, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from store.database import Database
 from store.jobs import find_job
 from store.models import Job, Measurement
-from tests.stored_rows import add_job
+from tests.running_service import wait_until
+from tests.stored_rows import add_job, remove_all_rows
 
 
 def _count(database: Database) -> int:
@@ -179,4 +180,29 @@ def test_two_users_of_one_database_see_each_other(database: Database) -> None:
         add_job(session)
     with other.read() as session:
         assert find_job(session, "p", "job") is not None
+    other.close()
+
+
+def test_a_writer_that_hangs_does_not_keep_the_others_for_ever(migrated_url: str) -> None:
+    """As a worker that is stopped in a transaction: its connection lives, and so do its locks."""
+    hanging, other = (Database(migrated_url, patience_seconds=0.5) for _ in range(2))
+    remove_all_rows(other)
+    with other.write() as session:
+        key = add_job(session).id
+    with pytest.raises(DBAPIError), hanging.write() as session:  # noqa: PT012  the end of it fails
+        session.get_one(Job, key, with_for_update=True).version += 1
+        session.flush()
+
+        def write() -> bool:
+            try:
+                with other.write() as session:
+                    session.get_one(Job, key, with_for_update=True).version = 7
+            except OperationalError:
+                return False  # It need not wait for ever either.
+            return True
+
+        wait_until(write)
+    with hanging.read() as session:
+        assert session.get_one(Job, key).version == 7
+    hanging.close()
     other.close()

@@ -16,8 +16,8 @@ from store.jobs import (
     due_jobs,
     find_job,
     hold_lease,
-    release_all_leases,
     release_lease,
+    release_leases,
 )
 from store.models import Job
 from tests.running_service import wait_until
@@ -91,11 +91,18 @@ class TestTaking:
             _expire(database, key)
         assert fences == sorted(set(fences))
 
-    def test_a_service_that_owns_the_database_frees_all(self, database: Database, key: int) -> None:
-        _acquire(database, key, "an earlier process")
+    def test_who_has_a_name_frees_what_its_last_bearer_held(self, database: Database, key: int) -> None:
+        _acquire(database, key, "host/folder/1/thread")
         with database.write() as session:
-            release_all_leases(session)
+            release_leases(session, "host/folder/1")
         assert _acquire(database, key, "a") is not None
+
+    @pytest.mark.parametrize("name", ["host/folder/1", "host/folder/__", "host/folder/%", "folder/11"])
+    def test_what_others_hold_is_left_to_them(self, database: Database, key: int, name: str) -> None:
+        _acquire(database, key, "host/folder/11/thread")
+        with database.write() as session:
+            release_leases(session, name)
+        assert _acquire(database, key, "a") is None
 
 
 class TestExpiry:

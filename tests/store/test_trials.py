@@ -17,12 +17,13 @@ from store.trials import (
     finish_trial,
     finished_since,
     hold_slots,
-    live_attempts_by_job,
+    live_resources_by_job,
     live_trials,
     new_attempt,
     running_jobs,
     shown_trials,
     trials_of,
+    waiting_jobs,
 )
 from tests.stored_rows import NOW, add_ended_trial, add_job
 from worker.metrics.measurement import Measurement
@@ -150,9 +151,9 @@ def test_live_attempts_are_counted_for_each_job(database: Database) -> None:
         running.attempts[0].state = AttemptState.RUNNING
         ended.attempts[0].state = AttemptState.ENDED
         session.flush()
-        assert live_attempts_by_job(session) == {busy.id: 2}
+        assert live_resources_by_job(session) == {busy.id: [None, None]}
         assert launching.attempts[0].state is AttemptState.LAUNCHING
-        assert idle.id not in live_attempts_by_job(session)
+        assert idle.id not in live_resources_by_job(session)
 
 
 def test_who_holds_the_slots_counts_what_others_took(database: Database) -> None:
@@ -165,16 +166,27 @@ def test_who_holds_the_slots_counts_what_others_took(database: Database) -> None
         together.wait(60)
         with database.write() as session:
             hold_slots(session)
-            if not live_attempts_by_job(session):
+            if not live_resources_by_job(session):
                 add_trial(session, job, 1, {}, NOW)
 
     with ThreadPoolExecutor(len(jobs)) as pool:
         list(pool.map(take_the_last, jobs))
     with database.read() as session:
-        assert sum(live_attempts_by_job(session).values()) == 1
+        assert sum(map(len, live_resources_by_job(session).values())) == 1
 
 
 def test_only_jobs_in_running_share_the_slots(database: Database) -> None:
     with database.write() as session:
         jobs = {state: add_job(session, f"job_{state}", state) for state in State}
         assert running_jobs(session) == {jobs[State.RUNNING].id}
+
+
+def test_a_job_waits_for_room_until_it_runs_or_ends(database: Database) -> None:
+    with database.write() as session:
+        jobs = {state: add_job(session, state.lower(), state=state) for state in State}
+        for job in jobs.values():
+            job.waiting = {"since": NOW}
+        add_job(session, "served", state=State.RUNNING)
+    with database.read() as session:
+        waiting = {jobs[state].id: {"since": NOW} for state in (State.PREPARING, State.RUNNING)}
+        assert waiting_jobs(session) == waiting

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import pytest
 
 from tests.running_service import wait_until
+from worker.cluster import PRIMARY, Cluster, Replica, Role
 from worker.launchers.protocol import (
     AttemptPhase,
     AttemptRef,
@@ -19,6 +20,7 @@ from worker.launchers.protocol import (
     AttemptStatus,
     JobRef,
     Launcher,
+    ReplicaEnd,
     Stream,
 )
 
@@ -63,12 +65,17 @@ class Platform(Protocol):
         attempt: int = 1,
         job_dir: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        cluster: Cluster | None = None,
     ) -> AttemptSpec:
         """An attempt at running this source text as the job's module."""
         ...
 
     def wipe_out(self, ref: AttemptRef) -> None:
         """End everything of the attempt at once, as a machine that restarts would."""
+        ...
+
+    def wipe_out_replica(self, ref: AttemptRef, replica: Replica) -> None:
+        """End everything of one replica at once."""
         ...
 
 
@@ -88,11 +95,35 @@ def wait_for(name):
 """
 HELD = "tell('begun'); wait_for('go')\n"
 
+FIRST_WORKER, SECOND_WORKER, SERVER, EVALUATOR = (
+    Replica(Role.WORKER, 0),
+    Replica(Role.WORKER, 1),
+    Replica(Role.PS, 0),
+    Replica(Role.EVALUATOR, 0),
+)
+CLUSTER = Cluster((PRIMARY, FIRST_WORKER, SECOND_WORKER, SERVER, EVALUATOR), trial="1")
+# For trainers of a cluster: who one is, where one works, and a word that all have begun.
+AS_A_REPLICA = """
+config = json.loads(os.environ["TF_CONFIG"])
+me = f"{config['task']['type']} {config['task']['index']}"
+tell("begun", me)
+while (folder / "begun").read_text().count("\\n") < 5:
+    time.sleep(0.005)
+"""
+
 
 def lines(folder: Path, name: str) -> list[str]:
     """What trainers told under this name."""
     file = folder / name
     return file.read_text().splitlines() if file.exists() else []
+
+
+def is_running(pid: int | None) -> bool:
+    """Whether there is a process of this number that still does anything."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def phase(launcher: Launcher, ref: AttemptRef) -> AttemptPhase:
@@ -359,8 +390,8 @@ class LauncherContract:
     ) -> None:
         """As where the service is itself started by a trial; trainers go by whether a variable is there."""
         monkeypatch.setenv(name, "7")
-        self.run(launcher, platform, f"tell('there', {name!r} in os.environ)")
-        assert lines(folder, "there") == ["False"]
+        self.run(launcher, platform, f"tell('its own', os.environ.get({name!r}) == '7')")
+        assert lines(folder, "its own") == ["False"]
 
     def test_the_job_dir_is_there(self, launcher: Launcher, platform: Platform, folder: Path) -> None:
         job_dir = folder / "deep" / "er with space"
@@ -440,3 +471,129 @@ print("err", file=sys.stderr, flush=True)
 
     def test_what_never_ran_has_printed_nothing(self, launcher: Launcher, platform: Platform) -> None:
         assert launcher.read_output(platform.spec("").ref, Stream.OUT, 0, 10) == b""
+
+    # Several replicas
+
+    def cluster(self, launcher: Launcher, platform: Platform, source: str) -> AttemptRef:
+        """Launch a cluster and wait until all its replicas run this source."""
+        spec = platform.spec(AS_A_REPLICA + source, cluster=CLUSTER)
+        launcher.launch(spec)
+        wait_until(lambda: len(lines(platform.folder, "begun")) == len(CLUSTER.replicas), 30)
+        return spec.ref
+
+    def test_replicas_reach_each_other_where_they_are_told(
+        self, launcher: Launcher, platform: Platform, folder: Path
+    ) -> None:
+        source = """
+import socket
+if me == "evaluator 0":
+    signal.pause()
+where = config["cluster"][config["task"]["type"]][config["task"]["index"]]
+mine = socket.create_server(("", int(where.rpartition(":")[2])))
+tell("listening", me)
+while (folder / "listening").read_text().count("\\n") < 4:
+    time.sleep(0.005)
+if me == "chief 0":
+    for role, addresses in config["cluster"].items():
+        for index, address in enumerate(addresses):
+            host, port = address.rsplit(":", 1)
+            with socket.create_connection((host, int(port))):
+                tell("reached", f"{role} {index}")
+else:
+    signal.pause()
+"""
+        ref = self.cluster(launcher, platform, source)
+        assert end_of(launcher, ref).exit_code == 0
+        assert sorted(lines(folder, "begun")) == ["chief 0", "evaluator 0", "ps 0", "worker 0", "worker 1"]
+        assert sorted(lines(folder, "reached")) == ["chief 0", "ps 0", "worker 0", "worker 1"]
+
+    def test_the_end_of_the_primary_ends_the_attempt_and_the_others(
+        self, launcher: Launcher, platform: Platform, folder: Path
+    ) -> None:
+        source = """
+if me == "chief 0":
+    wait_for("go")
+    sys.exit(0)
+if me == "worker 0":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+tell("pids", os.getpid())
+signal.pause()
+"""
+        ref = self.cluster(launcher, platform, source)
+        wait_until(lambda: len(lines(folder, "pids")) == 4, 30)
+        assert phase(launcher, ref) is AttemptPhase.RUNNING
+        (folder / "go").touch()
+        assert end_of(platform.launcher(), ref) == AttemptStatus(AttemptPhase.ENDED, 0)
+        assert not any(is_running(int(pid)) for pid in lines(folder, "pids"))
+
+    @pytest.mark.parametrize(
+        ("failing", "replica"), [("worker 1", SECOND_WORKER), ("ps 0", SERVER), ("evaluator 0", EVALUATOR)]
+    )
+    def test_another_replica_that_fails_fails_the_attempt(
+        self, launcher: Launcher, platform: Platform, failing: str, replica: Replica
+    ) -> None:
+        source = f"if me == {failing!r}: print('no data', file=sys.stderr); sys.exit(3)\nsignal.pause()\n"
+        ref = self.cluster(launcher, platform, source)
+        status = end_of(launcher, ref)
+        assert status == AttemptStatus(AttemptPhase.ENDED, 3, failed=(ReplicaEnd(replica, 3),))
+        assert status.failures == (ReplicaEnd(replica, 3),)
+        assert launcher.last_lines(ref, 100, replica) == "no data\n"
+        assert end_of(platform.launcher(), ref) == status, "and stays so"
+
+    def test_another_replica_may_end_well_before_the_primary(
+        self, launcher: Launcher, platform: Platform, folder: Path
+    ) -> None:
+        source = "if me == 'worker 1': tell('done'); sys.exit(0)\nwait_for('go')\n"
+        ref = self.cluster(launcher, platform, source)
+        wait_until(lambda: lines(folder, "done"), 30)
+        assert phase(launcher, ref) is AttemptPhase.RUNNING
+        (folder / "go").touch()
+        assert end_of(launcher, ref) == AttemptStatus(AttemptPhase.ENDED, 0)
+
+    @pytest.mark.parametrize("replica", [PRIMARY, SERVER], ids=["the primary", "a server"])
+    def test_a_replica_that_vanished_is_a_lost_attempt(
+        self, launcher: Launcher, platform: Platform, replica: Replica
+    ) -> None:
+        ref = self.cluster(launcher, platform, "signal.pause()\n")
+        platform.wipe_out_replica(ref, replica)
+        assert end_of(launcher, ref) == AttemptStatus(AttemptPhase.LOST, lost=replica)
+
+    def test_stopping_a_cluster_ends_all_of_it(
+        self, launcher: Launcher, platform: Platform, folder: Path
+    ) -> None:
+        source = "tell('pids', os.getpid())\nsignal.pause()\n"
+        ref = self.cluster(launcher, platform, source)
+        wait_until(lambda: len(lines(folder, "pids")) == 5, 30)
+        status = stopped(launcher, ref, LONG)
+        assert status == AttemptStatus(AttemptPhase.ENDED, -signal.SIGTERM, told_to_stop=True)
+        assert not any(is_running(int(pid)) for pid in lines(folder, "pids"))
+
+    def test_a_second_launch_of_a_cluster_changes_nothing(
+        self, launcher: Launcher, platform: Platform, folder: Path
+    ) -> None:
+        spec = platform.spec(AS_A_REPLICA + "wait_for('go')\n", cluster=CLUSTER)
+        for again in (launcher, launcher, platform.launcher()):
+            again.launch(spec)
+        wait_until(lambda: len(lines(folder, "begun")) == 5, 30)
+        (folder / "go").touch()
+        assert end_of(launcher, spec.ref).exit_code == 0
+        assert len(lines(folder, "begun")) == 5
+
+    def test_each_replicas_output_is_its_own(
+        self, launcher: Launcher, platform: Platform, folder: Path
+    ) -> None:
+        source = "print(me); tell('told')\nif me == 'chief 0': wait_for('go')\nelse: signal.pause()\n"
+        ref = self.cluster(launcher, platform, source)
+        wait_until(lambda: len(lines(folder, "told")) == 5, 30)
+        (folder / "go").touch()
+        end_of(launcher, ref)
+        told = [launcher.read_output(ref, Stream.OUT, 0, 100, replica) for replica in CLUSTER.replicas]
+        assert told == [b"chief 0\n", b"worker 0\n", b"worker 1\n", b"ps 0\n", b"evaluator 0\n"]
+
+    def test_the_primarys_hypertune_file_is_the_one_that_is_read(
+        self, launcher: Launcher, platform: Platform
+    ) -> None:
+        source = "open(os.environ['CLOUD_ML_HP_METRIC_FILE'], 'w').write(me)\n"
+        ref = self.cluster(launcher, platform, source + "if me != 'chief 0': signal.pause()\n")
+        end_of(launcher, ref)
+        assert launcher.metric_places(ref, None).hypertune_file.read_text() == "chief 0"

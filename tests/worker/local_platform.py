@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.worker.launcher_contract import REPORTING
+from tests.worker.launcher_contract import GRACE, REPORTING
+from worker.cluster import Cluster, Replica
+from worker.launchers.limits import Limits
 from worker.launchers.local import LocalLauncher
 from worker.launchers.process_group import ProcessGroup
 from worker.launchers.protocol import AttemptRef, AttemptSpec, JobRef
+from worker.launchers.replica_groups import ReplicaGroups
 
 JOB = JobRef("a-project", "a_job")
 
@@ -33,8 +36,11 @@ class LocalPlatform:
         ended: Callable[[JobRef], None] = lambda job: None,
         python: Path = Path(sys.executable),
         max_package_bytes: int = 10**8,
+        limits: Limits | None = None,
     ) -> LocalLauncher:
-        launcher = LocalLauncher(self.jobs_dir, python, 4, max_package_bytes, ended)
+        launcher = LocalLauncher(
+            self.jobs_dir, python, 4, max_package_bytes, ended, stop_grace_seconds=GRACE, limits=limits
+        )
         self._launchers.append(launcher)
         return launcher
 
@@ -46,6 +52,7 @@ class LocalPlatform:
         attempt: int = 1,
         job_dir: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        cluster: Cluster | None = None,
     ) -> AttemptSpec:
         module = f"trainer_{next(self._count)}"
         (self._modules / f"{module}.py").write_text(REPORTING + source)
@@ -56,13 +63,18 @@ class LocalPlatform:
             environment={"PYTHONPATH": str(self._modules), **(environment or {})},
             job_dir=job_dir,
             has_packages=False,
+            cluster=cluster or Cluster(),
         )
 
     def attempt_dir(self, ref: AttemptRef) -> Path:
         return self.jobs_dir / ref.job.project / ref.job.job_id / "trials" / str(ref.trial) / str(ref.attempt)
 
     def wipe_out(self, ref: AttemptRef) -> None:
-        _kill_group(self.attempt_dir(ref))
+        for group in ReplicaGroups(self.attempt_dir(ref)).groups().values():
+            _kill_group(group.directory)
+
+    def wipe_out_replica(self, ref: AttemptRef, replica: Replica) -> None:
+        _kill_group(ReplicaGroups(self.attempt_dir(ref)).place(replica))
 
     def wipe_out_preparation(self, job: JobRef) -> None:
         _kill_group(self.jobs_dir / job.project / job.job_id / "install")

@@ -5,7 +5,17 @@ import sys
 
 import pytest
 
-from worker.failures import EVIDENCE_CHARACTERS, FailureClass, exited, last_traceback, lost, not_launched
+from worker.cluster import PRIMARY, Replica, Role
+from worker.failures import (
+    EVIDENCE_CHARACTERS,
+    FailureClass,
+    all_exited,
+    exited,
+    last_traceback,
+    lost,
+    not_launched,
+)
+from worker.launchers.protocol import ReplicaEnd
 
 
 def _printed(source: str) -> str:
@@ -99,3 +109,26 @@ def test_a_refused_launch_gives_the_platforms_reason() -> None:
     failure = not_launched("Permission denied: /root/out")
     assert failure.failure_class is FailureClass.LAUNCH
     assert failure.message.endswith("could not be started: Permission denied: /root/out")
+
+
+def test_a_replica_is_named_by_role_and_index() -> None:
+    assert exited(1, "", Replica(Role.WORKER, 2)).message.startswith("The replica worker 2 exited with")
+    assert lost(1, Replica(Role.PS, 0)).message.startswith("The replica ps 0 vanished")
+
+
+def test_replicas_that_fail_together_are_told_together() -> None:
+    first, second = ReplicaEnd(PRIMARY, 1), ReplicaEnd(Replica(Role.WORKER, 2), -9)
+    failure = all_exited({first: "no worker\n", second: ""})
+    assert failure.message == (
+        "The replica master 0 exited with a non-zero status of 1. Termination reason: Error.\nno worker\n"
+        "The replica worker 2 exited with a non-zero status of 9(SIGKILL)."
+    )
+    assert failure.evidence["exit_code"] == 1
+    assert failure.evidence["replicas"]["worker-replica-2"] == {"exit_code": -9, "last_lines": ""}
+
+
+def test_of_many_that_fail_together_a_few_are_told() -> None:
+    ends = [ReplicaEnd(Replica(Role.WORKER, index), 1) for index in range(30)]
+    message = all_exited(dict.fromkeys(ends, "x" * EVIDENCE_CHARACTERS)).message
+    assert message.endswith("So did 26 other replicas.")
+    assert len(message) < 5 * EVIDENCE_CHARACTERS

@@ -21,9 +21,9 @@ from tests.worker.launcher_contract import (
     phase,
     stopped,
 )
-from tests.worker.local_platform import LocalPlatform, local_platform
+from tests.worker.local_platform import JOB, LocalPlatform, local_platform
 from worker.launchers.process_group import ProcessGroup
-from worker.launchers.protocol import AttemptPhase, AttemptRef, AttemptStatus, LaunchFailed
+from worker.launchers.protocol import AttemptPhase, AttemptRef, AttemptStatus, LaunchFailed, PackagesSpec
 
 # A service in short: launches what it is given and goes on.
 SERVICE = """
@@ -299,3 +299,24 @@ class TestPlaces:
         monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
         ref = _held(platform, "print('epoch 1')\n" + HELD)
         assert platform.launcher().last_lines(ref, 100) == "epoch 1\n"
+
+
+def test_what_was_stopped_before_it_was_launched_is_not_launched_by_who_comes_late(
+    platform: LocalPlatform,
+) -> None:
+    """As a worker that meant to, and slept while another closed the attempt."""
+    launcher = platform.launcher()
+    spec = platform.spec(HELD)
+    launcher.stop(spec.ref, GRACE)
+    platform.launcher().launch(spec)
+    assert launcher.observe([spec.ref])[spec.ref] == AttemptStatus(AttemptPhase.ABSENT)
+    launcher.stop(spec.ref, GRACE)
+    assert launcher.observe([spec.ref])[spec.ref].phase is AttemptPhase.ABSENT
+
+
+def test_an_installation_that_was_abandoned_before_it_began_does_not_begin(platform: LocalPlatform) -> None:
+    launcher = platform.launcher()
+    assert launcher.abandon_preparation(JOB)
+    launcher.prepare(PackagesSpec(JOB, ("/nowhere/trainer.tar.gz",)))
+    assert not list(platform.jobs_dir.rglob("install/pid"))
+    assert launcher.abandon_preparation(JOB)

@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 
 from store.database import Database
 from store.jobs import Lease, LeaseLost, acquire_lease
-from store.models import LogEntry
+from store.models import Attempt, LogEntry
 from store.states import State
 from store.trials import add_trial
 from tests.stored_rows import NOW, add_job, expire_lease
 from tests.worker.launcher_contract import end_of
 from tests.worker.local_platform import local_platform
+from worker.cluster import PRIMARY, Replica, Role
 from worker.launchers.protocol import AttemptPhase, AttemptRef, AttemptStatus, Launcher, Stream
 from worker.logs import following
 from worker.logs.keeping import LogKeeper
@@ -31,19 +32,31 @@ class Output:
 
     def __init__(self) -> None:
         self.printed: dict[tuple[int, Stream], bytes] = {}
+        self.others: dict[Replica, bytes] = {}
+        """What replicas beside the primary have printed."""
 
-    def read_output(self, ref: AttemptRef, stream: Stream, offset: int, limit: int) -> bytes:
-        return self.printed.get((ref.trial, stream), b"")[offset : offset + limit]
+    def read_output(
+        self, ref: AttemptRef, stream: Stream, offset: int, limit: int, replica: Replica = PRIMARY
+    ) -> bytes:
+        if replica == PRIMARY:
+            printed = self.printed.get((ref.trial, stream), b"")
+        else:
+            printed = self.others.get(replica, b"") if stream is Stream.OUT else b""
+        return printed[offset : offset + limit]
 
 
 class Kept:
     """A job with running trials, its lease, and a keeper of their output."""
 
-    def __init__(self, database: Database, trials: int, hyperparameters: dict[str, Any] | None) -> None:
+    def __init__(
+        self, database: Database, trials: int, hyperparameters: dict[str, Any] | None, **training: Any
+    ) -> None:
         self.database, self.output = database, Output()
         self.writes = 0
         with database.write() as session:
-            training_input = TRAINING | ({"hyperparameters": hyperparameters} if hyperparameters else {})
+            training_input = (
+                TRAINING | training | ({"hyperparameters": hyperparameters} if hyperparameters else {})
+            )
             job = add_job(
                 session, state=State.RUNNING, training_input=training_input, hyperparameters=hyperparameters
             )
@@ -61,7 +74,7 @@ class Kept:
 
     def keep(self, phase: AttemptPhase = AttemptPhase.RUNNING) -> set[int]:
         view = look(self.database, self.job_pk)
-        sights = {trial.id: Sight(1, AttemptStatus(phase), (), "") for trial in view.live}
+        sights = {trial.id: Sight(1, AttemptStatus(phase), (), {}) for trial in view.live}
         return self.keeper.keep(self.lease, view, sights)
 
     def entries(self) -> Sequence[LogEntry]:
@@ -103,6 +116,49 @@ def test_entries_of_plain_training_have_no_trial(plain: Kept) -> None:
     plain.output.printed[1, Stream.OUT] = b"a\n"
     plain.keep()
     assert [entry.trial for entry in plain.entries()] == [None]
+
+
+WORKER = Replica(Role.WORKER, 0)
+
+
+def _with_a_worker(database: Database) -> Kept:
+    return Kept(database, 1, None, scaleTier="CUSTOM", masterType="a", workerType="a", workerCount="1")
+
+
+def test_each_replicas_entries_are_under_its_own_name(database: Database) -> None:
+    kept = _with_a_worker(database)
+    kept.output.printed[1, Stream.OUT] = b"of the master\n"
+    kept.output.others[WORKER] = b"of the worker\n"
+    for _ in range(2):
+        kept.keep()
+    kept.output.others[WORKER] += b"ERROR: once more\n"
+    kept.keep()
+    assert [(entry.task_name, entry.severity, entry.message) for entry in kept.entries()] == [
+        ("master-replica-0", "INFO", "of the master"),
+        ("worker-replica-0", "INFO", "of the worker"),
+        ("worker-replica-0", "ERROR", "ERROR: once more"),
+    ]
+
+
+def test_a_trial_is_behind_while_any_replica_is(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "ENTRIES", 2)
+    kept = _with_a_worker(database)
+    kept.output.others[WORKER] = b"a\nb\nc\n"
+    assert len(kept.keep(AttemptPhase.ENDED)) == 1
+    assert kept.keep(AttemptPhase.ENDED) == set()
+    assert kept.messages() == ["a", "b", "c"]
+
+
+def test_what_an_earlier_release_kept_of_the_one_replica_is_not_kept_again(plain: Kept) -> None:
+    plain.output.printed[1, Stream.OUT] = b"a\nb\n"
+    with plain.database.write() as session:
+        (attempt,) = session.query(Attempt).all()
+        attempt.log_cursor = {
+            "stdout": {"offset": 2, "held": None},
+            "stderr": {"offset": 0, "held": None},
+        }
+    plain.keep()
+    assert plain.messages() == ["b"]
 
 
 def test_a_trial_that_prints_nothing_new_costs_no_write(plain: Kept) -> None:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.slots import free_slots
+from worker.resources import Machine, Need, Share
+from worker.slots import Waiter, free_slots, shares_to_start
 
 ME, OTHER, THIRD = 1, 2, 3
 
@@ -40,3 +41,65 @@ def test_whatever_runs_no_slot_is_given_twice(
 ) -> None:
     free = free_slots(live_by_job, running, min(running), slots)
     assert 0 <= free <= max(0, slots - sum(live_by_job.values()))
+
+
+WHOLE = Machine(4, ("0", "1"))
+ONE_SLOT, ALL_SLOTS, ONE_GPU = Need(1), Need(4), Need(1, {"master-replica-0": 1})
+ONE = Share(1, {})
+WITH_GPU = Share(1, {"master-replica-0": ["0"]})
+
+
+@pytest.mark.parametrize(
+    ("taken", "waiters", "need", "wanted", "count"),
+    [
+        pytest.param({}, [], ONE_SLOT, 9, 4, id="alone it may have all"),
+        pytest.param({}, [], ONE_SLOT, 2, 2, id="and no more than it wants"),
+        pytest.param(
+            {OTHER: [ONE]}, [], ALL_SLOTS, 1, 0, id="what needs the machine waits until it is empty"
+        ),
+        pytest.param(
+            {OTHER: [ONE]}, [(OTHER, 1, ALL_SLOTS)], ONE_SLOT, 1, 0, id="who waits has its turn first"
+        ),
+        pytest.param(
+            {ME: [ONE] * 3}, [(OTHER, 1, ALL_SLOTS)], ONE_SLOT, 9, 0, id="also before who has trials"
+        ),
+        pytest.param({ME: [ONE]}, [(OTHER, 1, Need(2))], ONE_SLOT, 9, 1, id="who takes what it leaves"),
+        pytest.param({}, [(ME, 1, ALL_SLOTS), (OTHER, 2, ONE_SLOT)], ALL_SLOTS, 1, 1, id="first come"),
+        pytest.param({}, [(ME, 2, ALL_SLOTS), (OTHER, 1, ONE_SLOT)], ALL_SLOTS, 1, 0, id="first served"),
+        pytest.param({}, [(OTHER, 1, Need(9))], ONE_SLOT, 1, 1, id="nobody waits for what can never be"),
+        pytest.param({OTHER: [WITH_GPU]}, [], ONE_GPU, 9, 1, id="devices count"),
+        pytest.param({}, [(OTHER, 1, ONE_GPU)], ONE_GPU, 9, 0, id="who waits for a device has it first"),
+        pytest.param(
+            {ME: [ONE]}, [(OTHER, 1, ONE_GPU)], ONE_SLOT, 9, 1, id="others may have what it needs not"
+        ),
+    ],
+)
+def test_turns(
+    taken: dict[int, list[Share]],
+    waiters: list[tuple[int, float, Need]],
+    need: Need,
+    wanted: int,
+    count: int,
+) -> None:
+    running = {ME, *(OTHER for _ in waiters)}
+    shares = shares_to_start(WHOLE, taken, running, [Waiter(*each) for each in waiters], ME, need, wanted)
+    assert len(shares) == count
+
+
+def test_a_job_that_needs_the_machine_is_not_passed_by_for_ever() -> None:
+    """One job of many small trials, one of a single large one that came later."""
+    taken: dict[int, list[Share]] = {}
+    waiters: list[Waiter] = []
+    for round_ in range(20):
+        for job, need in ((ME, ONE_SLOT), (OTHER, ALL_SLOTS)):
+            shares = shares_to_start(WHOLE, taken, {ME, OTHER}, waiters, job, need, 4)
+            if shares:
+                taken.setdefault(job, []).extend(shares)
+                waiters = [waiter for waiter in waiters if waiter.job_pk != job]
+            elif job not in taken and job not in {waiter.job_pk for waiter in waiters}:
+                waiters.append(Waiter(job, round_, need))
+        if OTHER in taken:
+            return
+        taken[ME].pop()
+        taken = {job: shares for job, shares in taken.items() if shares}
+    pytest.fail("it never had its turn")

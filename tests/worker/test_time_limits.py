@@ -10,6 +10,7 @@ from store.database import Database
 from store.models import Job
 from store.states import State
 from tests.stored_rows import NOW, add_job
+from worker.cluster import PRIMARY, Replica
 from worker.launchers.protocol import (
     AttemptPhase,
     AttemptRef,
@@ -23,6 +24,7 @@ from worker.launchers.protocol import (
     Stream,
 )
 from worker.reconcile import Pace, Reconciler
+from worker.resources import Machine
 
 HALF_AN_HOUR = 1800.0
 PACE = Pace(
@@ -33,7 +35,7 @@ PACE = Pace(
 class Endless:
     """A platform on which installing takes until it is told, and a trial until it is stopped."""
 
-    slots = 1
+    machine = Machine(cpus=1)
     objects_dir: Path | None = None
 
     def __init__(self) -> None:
@@ -55,10 +57,12 @@ class Endless:
     def stop(self, ref: AttemptRef, grace_seconds: float) -> None:
         self.statuses[ref] = AttemptStatus(AttemptPhase.ENDED, -15, told_to_stop=True)
 
-    def last_lines(self, ref: AttemptRef, limit: int) -> str:
+    def last_lines(self, ref: AttemptRef, limit: int, replica: Replica = PRIMARY) -> str:
         return ""
 
-    def read_output(self, ref: AttemptRef, stream: Stream, offset: int, limit: int) -> bytes:
+    def read_output(
+        self, ref: AttemptRef, stream: Stream, offset: int, limit: int, replica: Replica = PRIMARY
+    ) -> bytes:
         return b""
 
 

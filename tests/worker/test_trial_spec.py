@@ -8,6 +8,7 @@ import pytest
 
 from api_schemas.jobs import TrainingInput
 from tuning.space import Value
+from worker.cluster import PRIMARY, Replica, Role, replicas_of
 from worker.launchers.protocol import AttemptRef, AttemptSpec, JobRef
 from worker.trial_spec import JobInput, attempt_spec, trial_job_dir
 
@@ -27,8 +28,14 @@ def _spec(values: dict[str, Value] | None = None, *, tuning: bool = True, **trai
     return attempt_spec(job, REF, values or {})
 
 
-def _tf_config(spec: AttemptSpec) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads(spec.environment["TF_CONFIG"])
+def _variables(spec: AttemptSpec, replica: Replica = PRIMARY) -> dict[str, str]:
+    """All that a replica is told, with a port for each in their order."""
+    addresses = {each: f"host:{port}" for port, each in enumerate(spec.cluster.replicas, start=2222)}
+    return spec.environment | spec.cluster.variables(replica, addresses)
+
+
+def _tf_config(spec: AttemptSpec, replica: Replica = PRIMARY) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads(_variables(spec, replica)["TF_CONFIG"])
     return config
 
 
@@ -97,7 +104,7 @@ class TestJobDir:
 class TestTfConfig:
     def test_a_trial_is_a_cluster_of_one(self) -> None:
         config = _tf_config(_spec())
-        assert config["cluster"] == {"chief": ["127.0.0.1:2222"]}
+        assert config["cluster"] == {"chief": ["host:2222"]}
         assert config["task"] == {"type": "chief", "index": 0, "trial": "3"}
         assert config["environment"] == "cloud"
 
@@ -144,9 +151,67 @@ class TestTfConfig:
         assert "job_dir" not in _tf_config(_spec())["job"]
 
 
+CUSTOM = {"scaleTier": "CUSTOM", "masterType": "n1-standard-4"}
+WORKERS = {"workerType": "n1-standard-4", "workerCount": "2"}
+SERVERS = {"parameterServerType": "n1-standard-4", "parameterServerCount": "1"}
+EVALUATORS = {"evaluatorType": "n1-standard-4", "evaluatorCount": "1"}
+IMAGE = {"masterConfig": {"imageUri": "r/trainer:1"}}
+
+
+class TestSeveralReplicas:
+    def test_counts_make_replicas_named_by_role_and_index(self) -> None:
+        given = TrainingInput.model_validate({**CUSTOM, **WORKERS, **SERVERS, **EVALUATORS})
+        names = [replica.name for replica in replicas_of(given)]
+        assert names == [
+            "master-replica-0",
+            "worker-replica-0",
+            "worker-replica-1",
+            "ps-replica-0",
+            "evaluator-replica-0",
+        ]
+        assert [Replica.named(name) for name in names] == list(replicas_of(given))
+        assert str(replicas_of(given)[2]) == "worker 1", "as messages call it"
+
+    @pytest.mark.parametrize("tier", ["BASIC", "STANDARD_1", "PREMIUM_1", "BASIC_GPU", "BASIC_TPU"])
+    def test_a_tier_alone_makes_no_others(self, tier: str) -> None:
+        assert replicas_of(TrainingInput.model_validate({"scaleTier": tier})) == (PRIMARY,)
+
+    def test_a_count_of_none_makes_no_others(self) -> None:
+        given = {**CUSTOM, "workerType": "standard", "workerCount": "0"}
+        assert replicas_of(TrainingInput.model_validate(given)) == (PRIMARY,)
+
+    def test_each_is_told_of_all_and_who_it_is(self) -> None:
+        spec = _spec(**CUSTOM, **WORKERS, **SERVERS, **EVALUATORS)
+        cluster = {"chief": ["host:2222"], "worker": ["host:2223", "host:2224"], "ps": ["host:2225"]}
+        told = {replica.name: _tf_config(spec, replica) for replica in spec.cluster.replicas}
+        assert [config["cluster"] for config in told.values()] == [cluster] * 5, "which has no evaluator"
+        assert told["master-replica-0"]["task"] == {"type": "chief", "index": 0, "trial": "3"}
+        assert told["worker-replica-1"]["task"] == {"type": "worker", "index": 1, "trial": "3"}
+        assert told["ps-replica-0"]["task"] == {"type": "ps", "index": 0, "trial": "3"}
+        assert told["evaluator-replica-0"]["task"] == {"type": "evaluator", "index": 0, "trial": "3"}
+
+    def test_roles_without_replicas_are_absent(self) -> None:
+        assert set(_tf_config(_spec(**CUSTOM, **SERVERS))["cluster"]) == {"chief", "ps"}
+
+    def test_packages_have_no_cluster_spec(self) -> None:
+        assert "CLUSTER_SPEC" not in _variables(_spec(**CUSTOM, **WORKERS))
+
+    @pytest.mark.parametrize(("chief", "primary"), [(True, "chief"), (False, "master")])
+    def test_a_container_has_a_cluster_spec_whose_primary_is_the_master(
+        self, chief: bool, primary: str
+    ) -> None:
+        spec = _spec(**CUSTOM, **WORKERS, **IMAGE, useChiefInTfConfig=chief)
+        for replica in (PRIMARY, Replica(Role.WORKER, 1)):
+            config, cluster = _tf_config(spec, replica), json.loads(_variables(spec, replica)["CLUSTER_SPEC"])
+            assert set(config["cluster"]) == {primary, "worker"}
+            assert cluster["cluster"]["master"] == config["cluster"][primary]
+            assert cluster["task"]["index"] == config["task"]["index"]
+        assert json.loads(_variables(spec)["CLUSTER_SPEC"])["task"]["type"] == "master"
+
+
 class TestEnvironment:
     def test_a_trial_has_all_variables(self) -> None:
-        environment = _spec().environment
+        environment = _variables(_spec())
         assert set(environment) == {
             "TF_CONFIG",
             "CLOUD_ML_JOB",
@@ -161,7 +226,7 @@ class TestEnvironment:
         assert environment["CLOUD_ML_HP_METRIC_TAG"] == TAG
 
     def test_plain_training_lacks_those_of_tuning(self) -> None:
-        environment = _spec(tuning=False).environment
+        environment = _variables(_spec(tuning=False))
         assert set(environment) == {"TF_CONFIG", "CLOUD_ML_JOB", "CLOUD_ML_JOB_ID", "CLOUD_ML_PROJECT_ID"}
 
     def test_the_job_is_told_the_same_twice(self) -> None:
@@ -173,7 +238,7 @@ class TestEnvironment:
         wire = {"pythonModule": "trainer.task", "hyperparameters": {"params": []}, "jobDir": "/out"}
         job = JobInput(TrainingInput.model_validate(wire), wire, TAG)
         first, second = (attempt_spec(job, AttemptRef(REF.job, 3, attempt), {}) for attempt in (1, 2))
-        assert (first.args, first.environment) == (second.args, second.environment)
+        assert (first.args, _variables(first)) == (second.args, _variables(second))
 
 
 def test_the_environment_of_packages_is_used_where_there_are_any() -> None:

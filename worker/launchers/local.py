@@ -1,4 +1,4 @@
-"""Trials as local processes: each a process group in a directory of its own, that outlives the service.
+"""Trials as local processes: each replica a process group in its own directory, that outlives the service.
 
 <data>/jobs/<project>/<job>/packages/…            what packageUris named
                            /env/                  the job's own environment, if it has packages
@@ -6,18 +6,23 @@
                            /trials/<n>/<attempt>/ a trial's process: status, logs
                                              work/      its working directory
                                              hypertune/ where cloudml-hypertune reports
+                                             replicas/  the same of each other replica
 """
 
 import json
 import math
 import os
+import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from store.objects.names import Place
+from worker.cluster import PRIMARY, Replica
 from worker.google_storage import GoogleStorage, Unreachable
+from worker.launchers.limits import Limits, LimitWatch
+from worker.launchers.ports import Ports
 from worker.launchers.process_group import ProcessGroup
 from worker.launchers.protocol import (
     AttemptPhase,
@@ -32,9 +37,11 @@ from worker.launchers.protocol import (
     PreparationPhase,
     Stream,
 )
+from worker.launchers.replica_groups import ReplicaGroups
 from worker.launchers.waiting import EndOfProcess
 from worker.metrics.mirror import age, refresh
 from worker.metrics.regular_file import open_regular, read_at
+from worker.resources import Machine
 
 INSTALL_GRACE_SECONDS = 5.0
 NOT_INHERITED = ("VERNIER_", "CLOUD_ML_", "TF_CONFIG", "CLUSTER_SPEC")
@@ -57,20 +64,28 @@ class LocalLauncher:
         max_package_bytes: int,
         ended: Callable[[JobRef], None] = lambda job: None,
         objects_dir: Path | None = None,
+        stop_grace_seconds: float = 10.0,
+        gpus: tuple[str, ...] | None = None,
+        cpus_per_replica: int = 1,
+        limits: Limits | None = None,
     ) -> None:
         self._jobs_dir = jobs_dir
         self._trial_python = trial_python
-        self._slots = slots
+        self._machine = Machine(slots, gpus, cpus_per_replica)
         self._max_package_bytes = max_package_bytes
         self._ended = ended
         self._objects_dir = objects_dir
+        self._stop_grace_seconds = stop_grace_seconds
+        self._limits = limits or Limits()
+        self._limit_watch = LimitWatch(self._limits)
+        self._ports = Ports()
         self._google = GoogleStorage()
         self._ask_google_after = 0.0
         self._ends = EndOfProcess()
 
     @property
-    def slots(self) -> int:
-        return self._slots
+    def machine(self) -> Machine:
+        return self._machine
 
     @property
     def objects_dir(self) -> Path | None:
@@ -83,7 +98,7 @@ class LocalLauncher:
         status = group.status()
         if status.phase is AttemptPhase.LOST:
             # Killed from outside. Installing again from the start is harmless.
-            _forget(group.directory)
+            group.forget()
             status = AttemptStatus(AttemptPhase.ABSENT)
         if status.phase is AttemptPhase.ABSENT:
             self._start_install(spec, group)
@@ -100,55 +115,65 @@ class LocalLauncher:
 
     def abandon_preparation(self, job: JobRef) -> bool:
         group = self._install_group(job)
+        # Asked of one that was not begun, too: it will not be, by a worker that had meant to.
+        group.stop(INSTALL_GRACE_SECONDS)
         if group.status().phase is AttemptPhase.RUNNING:
-            group.stop(INSTALL_GRACE_SECONDS)
             self._watch(group, job)
             return False
         return True
 
     def launch(self, spec: AttemptSpec) -> None:
-        directory = self._attempt_dir(spec.ref)
-        group = ProcessGroup(directory)
+        groups = ReplicaGroups(self._attempt_dir(spec.ref))
         python = self._env_dir(spec.ref.job) / "bin" / "python" if spec.has_packages else self._trial_python
-        work = directory / "work"
         try:
-            work.mkdir(parents=True, exist_ok=True)
-            (directory / "hypertune").mkdir(exist_ok=True)
             if isinstance(spec.job_dir, Path):
                 spec.job_dir.mkdir(parents=True, exist_ok=True)
-            leader = group.start(
-                [str(python), "-m", spec.module, *spec.args],
-                {
-                    **_inherited(),
-                    **spec.environment,
-                    "CLOUD_ML_HP_METRIC_FILE": str(_hypertune_file(directory)),
-                },
-                cwd=work,
-            )
+                self._limit_watch.begin(groups, spec.job_dir)
+            with groups.starting(spec.cluster.replicas, self._ports.addresses) as addresses:
+                for replica in addresses:
+                    told = spec.cluster.variables(replica, addresses) | spec.share.visible_devices(replica)
+                    self._start(spec, groups.group(replica), python, told)
         except OSError as error:
             raise LaunchFailed(f"{error.strerror}: {error.filename or python}") from error
         except ValueError as error:  # A NUL, which no system call takes.
             raise LaunchFailed(f"an argument, a variable or the job dir is unusable: {error}") from error
-        self._watch(group, spec.ref.job, leader)
 
     def observe(self, refs: Sequence[AttemptRef]) -> dict[AttemptRef, AttemptStatus]:
         statuses = {}
         for ref in refs:
-            group = ProcessGroup(self._attempt_dir(ref))
-            statuses[ref] = group.status()
+            groups = ReplicaGroups(self._attempt_dir(ref))
+            statuses[ref] = self._status(groups)
             if statuses[ref].phase is AttemptPhase.RUNNING:
-                self._watch(group, ref.job)
+                for group in groups.groups().values():
+                    self._watch(group, ref.job)
         return statuses
 
+    def _status(self, groups: ReplicaGroups) -> AttemptStatus:
+        status = groups.status(self._stop_grace_seconds)
+        if status.phase is AttemptPhase.RUNNING:
+            why = self._limit_watch.exceeded(groups)
+            if why is None:
+                return status
+            groups.fail(why)
+            status = groups.status(self._stop_grace_seconds)
+        why = groups.why_failed()
+        if why is None or status.phase not in (AttemptPhase.ENDED, AttemptPhase.LOST):
+            return status
+        return AttemptStatus(AttemptPhase.ENDED, -signal.SIGKILL, status.told_to_stop, exceeded=why)
+
     def stop(self, ref: AttemptRef, grace_seconds: float) -> None:
-        ProcessGroup(self._attempt_dir(ref)).stop(grace_seconds)
+        ReplicaGroups(self._attempt_dir(ref)).stop(grace_seconds)
 
-    def last_lines(self, ref: AttemptRef, limit: int) -> str:
-        return ProcessGroup(self._attempt_dir(ref)).last_lines(limit)
+    def last_lines(self, ref: AttemptRef, limit: int, replica: Replica = PRIMARY) -> str:
+        return ReplicaGroups(self._attempt_dir(ref)).group(replica).last_lines(limit)
 
-    def read_output(self, ref: AttemptRef, stream: Stream, offset: int, limit: int) -> bytes:
+    def read_output(
+        self, ref: AttemptRef, stream: Stream, offset: int, limit: int, replica: Replica = PRIMARY
+    ) -> bytes:
+        place = ReplicaGroups(self._attempt_dir(ref)).place(replica)
+        limit = max(0, min(limit, self._limits.output - offset))
         try:
-            with open_regular(self._attempt_dir(ref) / f"{stream}.log") as (descriptor, _):
+            with open_regular(place / f"{stream}.log") as (descriptor, _):
                 return read_at(descriptor, limit, offset)
         except OSError:
             # It was never started; or the trial put something else there, which is not its output.
@@ -213,6 +238,19 @@ class LocalLauncher:
         command = [sys.executable, "-m", "worker.launchers.install", str(plan)]
         self._watch(group, spec.job, group.start(command, _inherited(), cwd=job_dir))
 
+    def _start(self, spec: AttemptSpec, group: ProcessGroup, python: Path, told: Mapping[str, str]) -> None:
+        work, hypertune_file = group.directory / "work", _hypertune_file(group.directory)
+        for directory in (work, hypertune_file.parent):
+            directory.mkdir(parents=True, exist_ok=True)
+        environment = {
+            **_inherited(),
+            **told,
+            **spec.environment,
+            "CLOUD_ML_HP_METRIC_FILE": str(hypertune_file),
+        }
+        leader = group.start([str(python), "-m", spec.module, *spec.args], environment, cwd=work)
+        self._watch(group, spec.ref.job, leader)
+
     def _watch(self, group: ProcessGroup, job: JobRef, started: int | None = None) -> None:
         # What was started just now may not have told its process id yet.
         leader = started if started is not None else group.leader()
@@ -231,8 +269,3 @@ def _inherited() -> dict[str, str]:
 
 def _hypertune_file(attempt_dir: Path) -> Path:
     return attempt_dir / "hypertune" / "output.metrics"
-
-
-def _forget(directory: Path) -> None:
-    for name in ("pid", "status", "stop"):
-        (directory / name).unlink(missing_ok=True)

@@ -47,7 +47,7 @@ class ProcessGroup:
         self.directory = directory
 
     def start(self, arguments: Sequence[str], environment: Mapping[str, str], cwd: Path) -> int | None:
-        """Start the program unless it was started before; gives the leader's process id if it was now.
+        """Start the program unless it was started or stopped before; gives the leader's id if it was now.
 
         Raises:
             OSError: it can't be started (no such directory, no memory, no process left).
@@ -55,7 +55,11 @@ class ProcessGroup:
         self.directory.mkdir(parents=True, exist_ok=True)
         lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if not _try_lock(lock, fcntl.LOCK_EX) or self._path("pid").exists():
+            if (
+                not _try_lock(lock, fcntl.LOCK_EX)
+                or self._path("pid").exists()
+                or self._path("stop").exists()
+            ):
                 return None
             self._path("stderr.log").touch()
             with self._path("stdout.log").open("ab") as stdout:
@@ -95,8 +99,11 @@ class ProcessGroup:
     def stop(self, grace_seconds: float) -> None:
         """SIGTERM to all its processes the first time, SIGKILL once the grace is over. Does not wait.
 
-        When it was first told is kept beside it, so a restarted service neither repeats nor forgets.
+        When it was first told is kept beside it, so a restarted service neither repeats nor forgets. What was
+        not started by then never is: whoever meant to, and slept over it, comes too late.
         """
+        if self._seal():
+            return
         told = self._path("stop")
         try:
             waited = time.time() - told.stat().st_mtime
@@ -109,11 +116,36 @@ class ProcessGroup:
         if waited >= grace_seconds or waited < 0:
             self._signal(signal.SIGKILL)
 
+    def _seal(self) -> bool:
+        """Keep a program that was not started from ever being; false if it was, or is being started now."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if not _try_lock(lock, fcntl.LOCK_EX) or self._path("pid").exists():
+                return False
+            self._path("stop").touch(exist_ok=True)
+            return True
+        finally:
+            os.close(lock)
+
     def kill(self) -> None:
         """SIGKILL to every process of it that is left, and to what they start meanwhile."""
         for _ in range(KILL_ROUNDS):
             if not self._signal(signal.SIGKILL):
                 return
+
+    def printed(self) -> int:
+        """How many bytes it has printed."""
+        total = 0
+        for name in ("stdout.log", "stderr.log"):
+            with suppress(OSError):
+                total += self._path(name).lstat().st_size
+        return total
+
+    def forget(self) -> None:
+        """Once nothing of it is left: as if it had never been started. What it printed stays."""
+        for name in ("pid", "status", "stop"):
+            self._path(name).unlink(missing_ok=True)
 
     def leader(self) -> int | None:
         """Process id of the group's leader, which may have ended."""

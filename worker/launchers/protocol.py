@@ -5,12 +5,14 @@ a crash: names are deterministic, so a second launch finds the first and leaves 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from store.objects.names import Place
+from worker.cluster import PRIMARY, Cluster, Replica
+from worker.resources import Machine, Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,15 @@ class AttemptSpec:
     args: tuple[str, ...]
     """Its whole argument list, in order."""
     environment: dict[str, str]
-    """Variables the contract promises; the launcher adds those that depend on the platform."""
+    """Variables the contract promises; the launcher adds those that depend on the platform or the replica."""
     job_dir: Path | Place | None
     """The trial's own place. A directory is made before the trial starts; another is the trial's affair."""
     has_packages: bool
     """Whether the job's own environment, made by `prepare`, is to be used."""
+    cluster: Cluster = field(default_factory=Cluster)
+    """Its replicas, each of which runs the same module with the same arguments."""
+    share: Share = field(default_factory=lambda: Share(1))
+    """What it has been given of the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +89,34 @@ class AttemptPhase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ReplicaEnd:
+    """How one replica ended."""
+
+    replica: Replica
+    exit_code: int
+    """0 to 255, or minus the signal's number."""
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptStatus:
     phase: AttemptPhase
     exit_code: int | None = None
-    """For ENDED: 0 to 255, or minus the signal's number."""
+    """For ENDED: 0 to 255, or minus the signal's number. The primary's, unless another replica failed it."""
     told_to_stop: bool = False
     """Whether `stop` reached it while it ran. If not, it ended by itself, whatever was intended since."""
+    failed: tuple[ReplicaEnd, ...] = ()
+    """For ENDED: the replicas that failed; none is told where there is but the primary."""
+    exceeded: str | None = None
+    """For ENDED: the limit that it went beyond, in a sentence, if that is why the platform ended it."""
+    lost: Replica = PRIMARY
+    """For LOST: the one that vanished, or the first of them."""
+
+    @property
+    def failures(self) -> tuple[ReplicaEnd, ...]:
+        """Every replica whose end failed the attempt; none unless it ended, and not well."""
+        if self.failed or not self.exit_code:
+            return self.failed
+        return (ReplicaEnd(PRIMARY, self.exit_code),)
 
 
 class Stream(StrEnum):
@@ -116,8 +144,8 @@ class Launcher(Protocol):
     """A platform that runs attempts."""
 
     @property
-    def slots(self) -> int:
-        """How many attempts may live at once, over all jobs."""
+    def machine(self) -> Machine:
+        """What live attempts share, over all jobs."""
         ...
 
     @property
@@ -134,7 +162,7 @@ class Launcher(Protocol):
         ...
 
     def launch(self, spec: AttemptSpec) -> None:
-        """Start the attempt unless it was started before.
+        """Start the attempt, all replicas of it, unless it was started before.
 
         Raises:
             LaunchFailed: the platform refused.
@@ -142,19 +170,29 @@ class Launcher(Protocol):
         ...
 
     def observe(self, refs: Sequence[AttemptRef]) -> dict[AttemptRef, AttemptStatus]:
-        """How each attempt is now. What ENDED or LOST has left no process behind."""
+        """How each attempt is now. What ENDED or LOST has left no process behind.
+
+        An attempt ends with its primary; it fails with any replica that does, and is lost with any that is.
+        Replicas that are left then are stopped, and the attempt is RUNNING until they are gone.
+        """
         ...
 
     def stop(self, ref: AttemptRef, grace_seconds: float) -> None:
-        """Ask the attempt to end, and make it end once it has had `grace_seconds`. Does not wait."""
+        """Ask the attempt to end, and make it end once it has had `grace_seconds`. Does not wait.
+
+        What has not been launched by then never is: a launch that comes later, from a worker that had meant
+        to and slept meanwhile, does nothing.
+        """
         ...
 
-    def last_lines(self, ref: AttemptRef, limit: int) -> str:
-        """The end of the attempt's standard error, or of its output where that is empty."""
+    def last_lines(self, ref: AttemptRef, limit: int, replica: Replica = PRIMARY) -> str:
+        """The end of a replica's standard error, or of its output where that is empty."""
         ...
 
-    def read_output(self, ref: AttemptRef, stream: Stream, offset: int, limit: int) -> bytes:
-        """What the attempt has printed to a stream: at most `limit` bytes from `offset` on.
+    def read_output(
+        self, ref: AttemptRef, stream: Stream, offset: int, limit: int, replica: Replica = PRIMARY
+    ) -> bytes:
+        """What a replica has printed to a stream: at most `limit` bytes from `offset` on.
 
         Fewer only where it ends for now; none where there is nothing. What was read once never changes.
         """

@@ -1,11 +1,12 @@
 """Keeps what a job's trials print as entries of its log.
 
 Entries and the cursor behind them are written in one transaction that holds the job's lease: nothing is lost
-and nothing doubled, whenever a worker ends. Each transaction has at most one look's worth of one attempt.
+and nothing doubled, whenever a worker ends. Each transaction has at most one look's worth of one replica.
 """
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from sqlalchemy import update
 
@@ -13,13 +14,12 @@ from store.database import Database
 from store.jobs import Lease, hold_lease
 from store.log_entries import NewEntry, add_log_entries
 from store.models import Attempt, Trial
-from worker.launchers.protocol import AttemptPhase, Launcher
+from worker.cluster import PRIMARY, Replica, replicas_of
+from worker.launchers.protocol import AttemptPhase, Launcher, Stream
 from worker.logs.following import LogCursor, read_new
 from worker.observe import Sight
 from worker.view import View, current
 
-MASTER = "master-replica-0"
-"""The task_name of a trial's one replica (docs/contract.md 4.7)."""
 ENDED = (AttemptPhase.ENDED, AttemptPhase.LOST)
 
 
@@ -50,20 +50,43 @@ class LogKeeper:
         return behind
 
     def _keep(self, lease: Lease, view: View, trial: Trial, ended: bool) -> bool:
-        """Take in some of one trial's output; true if there is more."""
-        attempt = current(trial)
-        before = LogCursor.from_json(attempt.log_cursor or {})
-        read = partial(self._launcher.read_output, view.attempt_ref(trial))
+        """Take in some of what each replica of a trial has printed; true if there is more of any."""
+        cursors = cursors_of_replicas(current(trial).log_cursor or {})
+        more = False
+        for replica in replicas_of(view.input.training_input):
+            more = self._keep_replica(lease, view, trial, replica, cursors, ended) or more
+        return more
+
+    def _keep_replica(
+        self,
+        lease: Lease,
+        view: View,
+        trial: Trial,
+        replica: Replica,
+        cursors: dict[str, dict[str, Any]],
+        ended: bool,
+    ) -> bool:
+        before = LogCursor.from_json(cursors.get(replica.name, {}))
+        read = partial(self._launcher.read_output, view.attempt_ref(trial), replica=replica)
         output = read_new(read, before, self._clock(), ended=ended)
         if output.cursor == before:
             return output.more
+        cursors[replica.name] = output.cursor.to_json()
         number = trial.number if view.spec is not None else None
-        entries = [NewEntry(MASTER, number, each.severity, each.message) for each in output.entries]
+        entries = [NewEntry(replica.name, number, each.severity, each.message) for each in output.entries]
         # What a loss of power undoes here, it undoes together with the cursor: it is read again.
         with self._database.write(durable=False) as session:
             hold_lease(session, lease)
             add_log_entries(session, view.ref.project, view.job.id, entries, self._clock())
             session.execute(
-                update(Attempt).where(Attempt.id == attempt.id).values(log_cursor=output.cursor.to_json())
+                update(Attempt).where(Attempt.id == current(trial).id).values(log_cursor=dict(cursors))
             )
         return output.more
+
+
+def cursors_of_replicas(stored: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """{name of a replica: how far its output has been kept}.
+
+    Of an attempt that an earlier release started, it is the primary's alone that is stored.
+    """
+    return {PRIMARY.name: dict(stored)} if Stream.OUT in stored else dict(stored)

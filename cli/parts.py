@@ -1,0 +1,206 @@
+"""The parts of the service, to be put together: its database, its door, its hands and its clock.
+
+`vernier serve` is all of them in one process (`embedded.py`), and `vernier api`, `worker` and `beat` are one
+each (`processes.py`). The parts meet in the database, and in messages that may be lost.
+"""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+from alembic.util import CommandError
+from celery import Celery
+from celery.beat import EmbeddedService
+from celery.worker import WorkController
+from celery.worker import state as celery_state
+from fastapi import FastAPI
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from cli.data_folder import CannotServe
+from cli.listening import LOOPBACK_NAMES
+from service.app import make_api
+from service.config import DoorConfig
+from settings import Settings
+from store.database import Database
+from store.jobs import job_key, release_leases
+from worker import google_storage
+from worker.launchers.gpus import find_gpus
+from worker.launchers.limits import Limits
+from worker.launchers.local import LocalLauncher
+from worker.launchers.protocol import JobRef
+from worker.reconcile import Pace, Reconciler
+from worker.tasks import add_tasks, make_notify
+
+log = structlog.get_logger(__name__)
+
+STOP_SECONDS = 5.0
+NO_JOB = 0
+"""No job has this key: to look at it is to do nothing."""
+
+
+def open_database(settings: Settings) -> Database:
+    """The database of the settings, which need not be there yet.
+
+    Raises:
+        CannotServe: the URL is none that can be used. The password is not told.
+    """
+    setting = "VERNIER_DATABASE_URL"
+    try:
+        url = make_url(settings.effective_database_url)
+    except (ArgumentError, ValueError) as error:
+        raise CannotServe(
+            f"{setting} is written like postgresql+psycopg://user:password@host/database; this one is not."
+        ) from error
+    if (kind := url.get_backend_name()) not in ("sqlite", "postgresql"):
+        raise CannotServe(f"{setting}: only SQLite and PostgreSQL are supported, not {kind}.")
+    try:
+        return Database(settings.effective_database_url, patience_seconds=settings.lease_seconds)
+    except ImportError as error:
+        package = "psycopg[binary]" if error.name == "psycopg" else error.name
+        raise CannotServe(f"{setting} needs a package that is not installed: {package}.") from error
+    except SQLAlchemyError as error:
+        raise CannotServe(f"{setting} can't be used: there is no {url.drivername}.") from error
+
+
+def upgrade(database: Database) -> None:
+    """Bring its tables to where this release wants them.
+
+    Raises:
+        CannotServe: it can't be reached or written, or a newer release has made its tables.
+    """
+    try:
+        database.upgrade()
+    except (SQLAlchemyError, CommandError) as error:
+        place = database.url.set(query={}).render_as_string()  # a password may stand in the query, too
+        why = " ".join(str(getattr(error, "orig", None) or error).split())
+        raise CannotServe(f"The database {place} (VERNIER_DATABASE_URL) can't be used: {why}") from error
+
+
+def check_object_store(settings: Settings) -> None:
+    """See that what gs:// means can be used.
+
+    Raises:
+        CannotServe: something is missing for it.
+    """
+    if settings.object_store == "google" and not google_storage.is_installed():
+        raise CannotServe(
+            "VERNIER_OBJECT_STORE=google needs the package google-cloud-storage: "
+            f"{google_storage.INSTALL_HINT}."
+        )
+
+
+def make_door(settings: Settings, database: Database, notify: Callable[[int], None]) -> FastAPI:
+    """What answers requests."""
+    gpus = find_gpus(settings.gpus)
+    return make_api(
+        database,
+        DoorConfig(
+            max_body_bytes=settings.max_body_bytes,
+            allowed_hosts=LOOPBACK_NAMES | {settings.host},
+            local_paths=settings.local_paths,
+            runs_containers=False,
+            max_replicas=settings.max_replicas,
+            gpus=None if gpus is None else len(gpus),
+            objects_dir=settings.objects_dir,
+            max_object_bytes=settings.max_object_bytes,
+        ),
+        notify,
+    )
+
+
+class Hands:
+    """What looks after jobs: the reconciler over the launcher, and a Celery worker that calls it, in threads.
+
+    Args:
+        name: the worker's own while it lives (`data_folder.own_name`).
+    """
+
+    def __init__(self, settings: Settings, database: Database, app: Celery, name: str) -> None:
+        self._database = database
+        self._notify = make_notify(app)
+        with database.write() as session:
+            # The name is ours: whoever held a lease under it is gone.
+            release_leases(session, name)
+        self._launcher = LocalLauncher(
+            jobs_dir=settings.jobs_dir,
+            trial_python=settings.trial_python,
+            slots=settings.slots,
+            max_package_bytes=settings.max_package_bytes,
+            ended=self._trial_ended,
+            objects_dir=settings.objects_dir,
+            stop_grace_seconds=settings.stop_grace_seconds,
+            gpus=find_gpus(settings.gpus),
+            cpus_per_replica=settings.cpus_per_replica,
+            limits=Limits(settings.max_output_bytes, settings.max_disk_bytes),
+        )
+        pace = Pace(
+            poll_seconds=settings.poll_seconds,
+            lease_seconds=settings.lease_seconds,
+            stop_grace_seconds=settings.stop_grace_seconds,
+            trouble_seconds=settings.trouble_seconds,
+            max_lost_attempts=settings.max_lost_attempts,
+        )
+        add_tasks(app, database, Reconciler(database, self._launcher, pace, name))
+        self._controller = WorkController(
+            app=app,
+            pool="threads",
+            concurrency=settings.worker_threads,
+            loglevel="WARNING",
+            without_heartbeat=True,
+            without_mingle=True,
+            without_gossip=True,
+            quiet=True,
+        )
+        self._thread = threading.Thread(target=self._run, name="celery-worker", daemon=True)
+
+    @property
+    def alive(self) -> bool:
+        """False once it has ended, asked or not."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin to look after jobs, those of earlier runs first."""
+        celery_state.should_stop = None
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking after jobs. Trials go on, and are found again by who looks next."""
+        # The way Celery's own signal handlers ask for a warm shutdown; the loop looks at it.
+        celery_state.should_stop = 0
+        # Twice it waits for a message before it ends: once before it looks, once after.
+        for _ in range(2):
+            self._notify(NO_JOB)
+        self._thread.join(STOP_SECONDS)
+        self._launcher.close()
+
+    def _run(self) -> None:
+        with suppress(SystemExit):
+            self._controller.start()
+
+    def _trial_ended(self, job: JobRef) -> None:
+        with self._database.read() as session:
+            key = job_key(session, job.project, job.job_id)
+        if key is not None:
+            self._notify(key)
+
+
+class Clock:
+    """What asks for a sweep, again and again: Celery's beat in a thread. Two of them ask twice, no more."""
+
+    def __init__(self, app: Celery) -> None:
+        self._thread = EmbeddedService(app, thread=True, scheduler_cls="worker.tasks:Beat")
+
+    @property
+    def alive(self) -> bool:
+        """False once it has ended, asked or not."""
+        return bool(self._thread.is_alive())
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        # While it tries to reach a broker that is away it would not hear of this: it is not waited for long.
+        self._thread.service.stop(wait=False)
+        self._thread.join(STOP_SECONDS)

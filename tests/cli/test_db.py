@@ -1,0 +1,119 @@
+"""`vernier db`: upgrade, check and backup of a service's database."""
+
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli.data_folder import own_data_dir
+from cli.main import app
+from store.database import Database
+from store.jobs import find_job
+from tests.postgres_server import PostgresServer
+from tests.stored_rows import add_job, empty_database
+
+
+@pytest.fixture(autouse=True)
+def no_database_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VERNIER_DATABASE_URL", raising=False)
+
+
+def _run(*words: str) -> Result:
+    return CliRunner().invoke(app, ["db", *words])
+
+
+def _folder(tmp_path: Path) -> str:
+    """A data folder with an up to date database, which has one job."""
+    database = empty_database(tmp_path)
+    with database.write() as session:
+        add_job(session, "kept")
+    database.close()
+    (tmp_path / "test.sqlite3").rename(tmp_path / "vernier.sqlite3")
+    return str(tmp_path)
+
+
+def test_upgrade_makes_the_tables_and_check_says_so(tmp_path: Path) -> None:
+    assert _run("check", "--data-dir", str(tmp_path)).exit_code == 1
+    assert not list(tmp_path.iterdir()), "to look is not to make"
+    assert _run("upgrade", "--data-dir", str(tmp_path)).exit_code == 0
+    assert _run("check", "--data-dir", str(tmp_path)).exit_code == 0
+    assert _run("upgrade", "--data-dir", str(tmp_path)).exit_code == 0
+
+
+def test_on_postgresql_too(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with postgres.database() as url:
+        monkeypatch.setenv("VERNIER_DATABASE_URL", url)
+        checked = _run("check")
+        assert checked.exit_code == 1
+        assert "run vernier db upgrade" in checked.output
+        assert _run("upgrade").exit_code == 0
+        assert _run("check").exit_code == 0
+
+
+def test_several_upgrades_at_once_are_one(postgres: PostgresServer) -> None:
+    with postgres.database() as url:
+        databases = [Database(url) for _ in range(3)]
+        threads = [threading.Thread(target=database.upgrade) for database in databases]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        # A thread that failed would be a warning, which is an error; the tables stand in any case.
+        assert {database.schema().name for database in databases} == {"CURRENT"}
+        for database in databases:
+            database.close()
+
+
+def test_a_folder_in_use_is_not_upgraded(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    with own_data_dir(tmp_path):
+        refused = _run("upgrade", "--data-dir", folder)
+    assert refused.exit_code == 1
+    assert "Another service" in refused.output
+
+
+def test_a_backup_is_taken_while_the_service_writes(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    database = Database(f"sqlite:///{folder}/vernier.sqlite3")
+    with own_data_dir(tmp_path), database.write() as session:
+        add_job(session, "not committed")
+        copied = _run("backup", str(tmp_path / "copy"), "--data-dir", folder)
+    database.close()
+    assert copied.exit_code == 0, copied.output
+    with closing(sqlite3.connect(tmp_path / "copy")) as copy:
+        assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    taken = Database(f"sqlite:///{tmp_path / 'copy'}")
+    with taken.read() as session:
+        assert find_job(session, "p", "kept") is not None
+        assert find_job(session, "p", "not committed") is None
+    taken.close()
+
+
+def test_a_backup_overwrites_nothing(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    (tmp_path / "copy").write_text("mine")
+    refused = _run("backup", str(tmp_path / "copy"), "--data-dir", folder)
+    assert refused.exit_code == 1
+    assert "is there already" in refused.output
+    assert (tmp_path / "copy").read_text() == "mine"
+
+
+def test_a_backup_of_what_is_no_database_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "vernier.sqlite3").write_bytes(b"not a database, though it is long enough to be one" * 100)
+    refused = _run("backup", str(tmp_path / "copy"), "--data-dir", str(tmp_path))
+    assert refused.exit_code == 1
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_backup_of_nothing_or_into_nowhere_says_so(tmp_path: Path) -> None:
+    assert "There is no database" in _run("backup", str(tmp_path / "c"), "--data-dir", str(tmp_path)).output
+    folder = _folder(tmp_path)
+    assert "can't be written" in _run("backup", str(tmp_path / "no" / "c"), "--data-dir", folder).output
+
+
+def test_postgresql_has_its_own_backup(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VERNIER_DATABASE_URL", postgres.url)
+    assert "pg_dump" in _run("backup", "anywhere").output

@@ -1,0 +1,105 @@
+"""What an attempt may print and write, so that one that does so without end hurts only itself.
+
+Looked at now and then: between two looks an attempt may go beyond. What is kept of its output does not.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.launchers.replica_groups import ReplicaGroups
+
+ENTRIES = 20_000
+"""Files and directories that one look at what is on disk takes in; what is beyond is not counted."""
+DISK_SECONDS = 10.0
+"""Between two looks at what an attempt has on disk, each of which may take a while."""
+BLOCK = 512
+"""Bytes in the unit of st_blocks, whatever the file system's own blocks are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """In bytes.
+
+    Attributes:
+        output: of what one replica prints, on both streams.
+        disk: of an attempt's own directories and of what it adds to its job dir; None: any.
+    """
+
+    output: int = 2**30
+    disk: int | None = None
+
+
+class LimitWatch:
+    """Finds out which attempts have gone beyond their limits."""
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._looked: dict[Path, float] = {}
+
+    def begin(self, attempt: ReplicaGroups, job_dir: Path | None) -> None:
+        """Note what is in the job dir before the attempt, which is not its doing."""
+        note = _note(attempt)
+        if self._limits.disk is None or job_dir is None or note.exists():
+            return
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps({"job_dir": str(job_dir), "before": size_of([job_dir])}))
+
+    def exceeded(self, attempt: ReplicaGroups) -> str | None:
+        """A sentence about the limit that the attempt, which runs, has gone beyond; None if it has not."""
+        for replica, group in attempt.groups().items():
+            if group.printed() > self._limits.output:
+                return (
+                    f"The replica {replica} printed more than {self._limits.output} bytes "
+                    "(VERNIER_MAX_OUTPUT_BYTES) and was stopped."
+                )
+        limit = self._limits.disk
+        if limit is not None and self._is_time(attempt.directory) and _on_disk(attempt) > limit:
+            return (
+                f"The trial wrote more than {limit} bytes to its working directory and its job dir "
+                "(VERNIER_MAX_DISK_BYTES) and was stopped."
+            )
+        return None
+
+    def _is_time(self, directory: Path) -> bool:
+        now = self._clock()
+        if now < self._looked.get(directory, -DISK_SECONDS) + DISK_SECONDS:
+            return False
+        # Those of attempts that have ended are let go.
+        self._looked = {each: last for each, last in self._looked.items() if now < last + 2 * DISK_SECONDS}
+        self._looked[directory] = now
+        return True
+
+
+def size_of(places: Iterable[Path]) -> int:
+    """Bytes that these directories take on disk, not following links, without what can't be read."""
+    total, left, folders = 0, ENTRIES, [str(place) for place in places]
+    while folders and left > 0:
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                left -= 1
+                if left <= 0:
+                    break
+                with suppress(OSError):
+                    total += entry.stat(follow_symlinks=False).st_blocks * BLOCK
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+    return total
+
+
+def _on_disk(attempt: ReplicaGroups) -> int:
+    written = size_of([attempt.directory])
+    try:
+        note = json.loads(_note(attempt).read_text())
+    except (FileNotFoundError, ValueError):
+        return written
+    return written + max(0, size_of([Path(note["job_dir"])]) - int(note["before"]))
+
+
+def _note(attempt: ReplicaGroups) -> Path:
+    return attempt.directory / "disk.json"
