@@ -173,6 +173,8 @@ class Attempt(Base):
     """How far what it printed has been kept as log entries."""
     resources: Mapped[dict[str, Any] | None]
     """What it has been given of the machine; null in attempts of releases that gave each one slot."""
+    not_before: Mapped[float | None]
+    """When it may start, if it follows one that failed; null: at once."""
     start_time: Mapped[float]
     end_time: Mapped[float | None]
 
