@@ -10,7 +10,7 @@ import errno
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from enum import Enum, auto
 from pathlib import Path
@@ -85,6 +85,7 @@ class Database:
         else:
             event.listen(self.engine, "connect", _prepare_postgresql(patience_seconds))
             event.listen(self.engine, "begin", _begin_postgresql)
+            self._send_statements_whole()
             # One snapshot a transaction, which SQLite gives unasked.
             reading = self.engine.execution_options(isolation_level="REPEATABLE READ")
         self._read = sessionmaker(reading, expire_on_commit=False, autoflush=False)
@@ -172,6 +173,18 @@ class Database:
     def close(self) -> None:
         self.engine.dispose()
 
+    def _send_statements_whole(self) -> None:
+        """Never be halfway through a statement for longer than it takes to send it.
+
+        The driver sends a statement for many rows as a stream, row by row. A process that hangs in the middle
+        of one is busy, as the server sees it, however long that takes: no timeout ends its transaction.
+        """
+        dialect = self.engine.dialect
+        # Rows to insert go into one statement; the counts of several updates are not added up.
+        dialect.use_insertmanyvalues_wo_returning = True
+        dialect.supports_sane_multi_rowcount = False
+        event.listen(self.engine, "do_executemany", _execute_each)
+
 
 def _migrations() -> Config:
     config = Config()
@@ -240,6 +253,12 @@ def _prepare_postgresql(patience_seconds: float) -> Callable[[Any, Any], None]:
         connection.autocommit = False
 
     return prepare
+
+
+def _execute_each(cursor: Any, statement: str, many: Sequence[Any], _: Any) -> bool:
+    for parameters in many:
+        cursor.execute(statement, parameters)
+    return True
 
 
 def _begin_postgresql(connection: Any) -> None:
