@@ -97,6 +97,23 @@ class ReplicaEnd:
     """0 to 255, or minus the signal's number."""
 
 
+class Limit(StrEnum):
+    """What a trial may have so much of, and no more."""
+
+    OUTPUT = "OUTPUT"
+    DISK = "DISK"
+    MEMORY = "MEMORY"
+
+
+@dataclass(frozen=True, slots=True)
+class Exceeded:
+    """A limit that an attempt went beyond, for which the platform ended it."""
+
+    limit: Limit
+    sentence: str
+    """For the trial's owner."""
+
+
 @dataclass(frozen=True, slots=True)
 class AttemptStatus:
     phase: AttemptPhase
@@ -106,8 +123,8 @@ class AttemptStatus:
     """Whether `stop` reached it while it ran. If not, it ended by itself, whatever was intended since."""
     failed: tuple[ReplicaEnd, ...] = ()
     """For ENDED: the replicas that failed; none is told where there is but the primary."""
-    exceeded: str | None = None
-    """For ENDED: the limit that it went beyond, in a sentence, if that is why the platform ended it."""
+    exceeded: Exceeded | None = None
+    """For ENDED: the limit that it went beyond, if that is why the platform ended it."""
     lost: Replica = PRIMARY
     """For LOST: the one that vanished, or the first of them."""
 

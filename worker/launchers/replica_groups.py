@@ -20,7 +20,7 @@ from pathlib import Path
 
 from worker.cluster import PRIMARY, Replica
 from worker.launchers.process_group import ProcessGroup
-from worker.launchers.protocol import AttemptPhase, AttemptStatus, ReplicaEnd
+from worker.launchers.protocol import AttemptPhase, AttemptStatus, Exceeded, Limit, ReplicaEnd
 
 LONE_ADDRESS = "127.0.0.1:2222"
 """Where a cluster of one finds itself (docs/contract.md 4.4). Nobody else needs to reach it."""
@@ -107,18 +107,19 @@ class ReplicaGroups:
         for group in groups.values():
             group.stop(grace_seconds)
 
-    def fail(self, why: str) -> None:
+    def fail(self, why: Exceeded) -> None:
         """End all of it at once: it must not go on, whatever it would make of a grace."""
-        _write(self._failed, why)
+        _write(self._failed, json.dumps({"limit": why.limit, "sentence": why.sentence}))
         for group in self.groups().values():
             group.kill()
 
-    def why_failed(self) -> str | None:
+    def why_failed(self) -> Exceeded | None:
         """What `fail` was told, if it was."""
         try:
-            return self._failed.read_text()
+            told = json.loads(self._failed.read_text())
         except FileNotFoundError:
             return None
+        return Exceeded(Limit(told["limit"]), told["sentence"])
 
     def _replicas(self) -> list[Replica]:
         try:
