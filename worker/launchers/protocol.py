@@ -115,6 +115,18 @@ class Exceeded:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryUse:
+    """What is known of an attempt's memory."""
+
+    peak_bytes: int | None = None
+    """The most that was seen of its replicas' processes together; None if they were too short and small."""
+    oom_kills: int = 0
+    """How many processes have been killed for want of memory since it began: its own, or its neighbours'."""
+    total_bytes: int | None = None
+    """What it could have had, with all others."""
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptStatus:
     phase: AttemptPhase
     exit_code: int | None = None
@@ -127,6 +139,8 @@ class AttemptStatus:
     """For ENDED: the limit that it went beyond, if that is why the platform ended it."""
     lost: Replica = PRIMARY
     """For LOST: the one that vanished, or the first of them."""
+    memory: MemoryUse = field(default=MemoryUse(), compare=False)
+    """For ENDED and LOST. Evidence, not state: two that differ in it are the same."""
 
     @property
     def failures(self) -> tuple[ReplicaEnd, ...]:
