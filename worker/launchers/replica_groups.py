@@ -51,7 +51,8 @@ class ReplicaGroups:
     ) -> Iterator[Mapping[Replica, str]]:
         """Hold the attempt while its replicas are started; gives where each is to listen.
 
-        Nothing, if all have been started before. Either all come to be started or none goes on.
+        Nothing, if all have been started before, or are never to be. Either all come to be started or none
+        goes on.
 
         Args:
             find: gives so many addresses.
@@ -61,7 +62,7 @@ class ReplicaGroups:
             return
         self._shared.mkdir(parents=True, exist_ok=True)
         with self._locked(wait=True):
-            if self._started():
+            if self._started() or self._sealed():
                 yield {}
                 return
             self._abandon()
@@ -104,6 +105,8 @@ class ReplicaGroups:
             statuses = {replica: group.status() for replica, group in groups.items()}
             if outcome(statuses, told=False) is None:
                 (self._shared / "stop").touch()
+        elif self._shared.exists():
+            (self._shared / "stop").touch()  # Its launch was cut short, and is not to be done again.
         for group in groups.values():
             group.stop(grace_seconds)
 
@@ -127,6 +130,10 @@ class ReplicaGroups:
         except FileNotFoundError:
             return [PRIMARY]
         return [Replica.named(name) for name in told]
+
+    def _sealed(self) -> bool:
+        """Whether it was told to stop; of what has not been started: before it could be."""
+        return (self._shared / "stop").exists() or (self.directory / "stop").exists()
 
     def _started(self) -> bool:
         return (self._shared / "started").exists()
