@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from worker.cluster import PRIMARY, Replica
-from worker.launchers.protocol import ReplicaEnd
+from worker.launchers.protocol import Exceeded, Limit, ReplicaEnd
 
 TRACEBACK = "Traceback (most recent call last):"
 CHAINED = (
@@ -28,9 +28,20 @@ class FailureClass(StrEnum):
     LOST = "LOST"
     """It vanished: the machine restarted, or everything of it was killed from outside."""
     OUTPUT = "OUTPUT"
-    """It printed or wrote more than it may."""
+    """It printed more than it may."""
+    DISK = "DISK"
+    """It wrote more than it may."""
+    OOM_HOST = "OOM_HOST"
+    """It took more of the machine's memory than it may, or than there was."""
     LAUNCH = "LAUNCH"
     """The platform could not start it."""
+
+
+BEYOND = {
+    Limit.OUTPUT: FailureClass.OUTPUT,
+    Limit.DISK: FailureClass.DISK,
+    Limit.MEMORY: FailureClass.OOM_HOST,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +84,9 @@ def lost(attempts: int, replica: Replica = PRIMARY) -> Failure:
     return Failure(FailureClass.LOST, message, {"attempts": attempts})
 
 
-def too_much(why: str) -> Failure:
-    """An attempt that was ended since it went beyond a limit, as a sentence says."""
-    return Failure(FailureClass.OUTPUT, why, {})
+def too_much(exceeded: Exceeded) -> Failure:
+    """An attempt that was ended since it went beyond a limit."""
+    return Failure(BEYOND[exceeded.limit], exceeded.sentence, {"limit": exceeded.limit})
 
 
 def not_launched(reason: str) -> Failure:

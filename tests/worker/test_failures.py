@@ -14,8 +14,9 @@ from worker.failures import (
     last_traceback,
     lost,
     not_launched,
+    too_much,
 )
-from worker.launchers.protocol import ReplicaEnd
+from worker.launchers.protocol import Exceeded, Limit, ReplicaEnd
 
 
 def _printed(source: str) -> str:
@@ -103,6 +104,14 @@ def test_a_lost_attempt_says_how_often_it_was_tried() -> None:
     failure = lost(4)
     assert failure.failure_class is FailureClass.LOST
     assert "vanished without an exit status, 4 times in a row" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("limit", "failure_class"), [("OUTPUT", "OUTPUT"), ("DISK", "DISK"), ("MEMORY", "OOM_HOST")]
+)
+def test_who_goes_beyond_a_limit_is_told_which(limit: str, failure_class: str) -> None:
+    failure = too_much(Exceeded(Limit(limit), "It was too much."))
+    assert (failure.failure_class, failure.message) == (failure_class, "It was too much.")
 
 
 def test_a_refused_launch_gives_the_platforms_reason() -> None:

@@ -11,7 +11,7 @@ from tests.worker.local_platform import LocalPlatform, local_platform
 from worker.cluster import PRIMARY
 from worker.launchers import limits
 from worker.launchers.limits import Limits, LimitWatch, size_of
-from worker.launchers.protocol import AttemptPhase, Stream
+from worker.launchers.protocol import AttemptPhase, Limit, Stream
 from worker.launchers.replica_groups import ReplicaGroups
 
 ENDLESS = "tell('pids', os.getpid())\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -31,7 +31,11 @@ def test_who_prints_without_end_is_killed_and_told_why(platform: LocalPlatform, 
     launcher.launch(spec)
     status = end_of(launcher, spec.ref)
     assert status.exceeded is not None
-    assert "The replica master 0 printed more than 100000 bytes (VERNIER_MAX_OUTPUT_BYTES)" in status.exceeded
+    assert (
+        "The replica master 0 printed more than 100000 bytes (VERNIER_MAX_OUTPUT_BYTES)"
+        in status.exceeded.sentence
+    )
+    assert status.exceeded.limit is Limit.OUTPUT
     assert (status.phase, status.told_to_stop) == (AttemptPhase.ENDED, False)
     assert not any(is_running(int(pid)) for pid in lines(platform.folder, "pids"))
     assert end_of(platform.launcher(limits=SMALL), spec.ref) == status, "and it stays so"
@@ -53,7 +57,7 @@ def test_one_replica_beyond_ends_the_attempt(platform: LocalPlatform) -> None:
     launcher.launch(spec)
     status = end_of(launcher, spec.ref)
     assert status.exceeded is not None
-    assert status.exceeded.startswith("The replica worker 1 printed more")
+    assert status.exceeded.sentence.startswith("The replica worker 1 printed more")
     assert not any(is_running(int(pid)) for pid in lines(platform.folder, "pids"))
 
 
@@ -70,8 +74,9 @@ def test_who_writes_without_end_is_killed_and_told_why(
     launcher.launch(spec)
     status = end_of(launcher, spec.ref)
     assert status.exceeded is not None
-    assert "wrote more than 1000000 bytes" in status.exceeded
-    assert "VERNIER_MAX_DISK_BYTES" in status.exceeded
+    assert status.exceeded.limit is Limit.DISK
+    assert "wrote more than 1000000 bytes" in status.exceeded.sentence
+    assert "VERNIER_MAX_DISK_BYTES" in status.exceeded.sentence
 
 
 def test_what_was_in_the_job_dir_before_does_not_count(

@@ -12,6 +12,7 @@ import pytest
 
 from tests.running_service import wait_until
 from tests.worker.launcher_contract import (
+    CLUSTER,
     GRACE,
     HELD,
     LONG,
@@ -22,8 +23,10 @@ from tests.worker.launcher_contract import (
     stopped,
 )
 from tests.worker.local_platform import JOB, LocalPlatform, local_platform
+from worker.cluster import Cluster
 from worker.launchers.process_group import ProcessGroup
 from worker.launchers.protocol import AttemptPhase, AttemptRef, AttemptStatus, LaunchFailed, PackagesSpec
+from worker.launchers.replica_groups import ReplicaGroups
 
 # A service in short: launches what it is given and goes on.
 SERVICE = """
@@ -301,17 +304,29 @@ class TestPlaces:
         assert platform.launcher().last_lines(ref, 100) == "epoch 1\n"
 
 
+@pytest.mark.parametrize("cluster", [Cluster(), CLUSTER], ids=["one replica", "several"])
 def test_what_was_stopped_before_it_was_launched_is_not_launched_by_who_comes_late(
-    platform: LocalPlatform,
+    platform: LocalPlatform, cluster: Cluster
 ) -> None:
     """As a worker that meant to, and slept while another closed the attempt."""
     launcher = platform.launcher()
-    spec = platform.spec(HELD)
+    spec = platform.spec(HELD, cluster=cluster)
     launcher.stop(spec.ref, GRACE)
-    platform.launcher().launch(spec)
+    for _ in range(2):
+        platform.launcher().launch(spec)
+        assert launcher.observe([spec.ref])[spec.ref] == AttemptStatus(AttemptPhase.ABSENT)
+        launcher.stop(spec.ref, GRACE)
+        assert launcher.observe([spec.ref])[spec.ref].phase is AttemptPhase.ABSENT
+
+
+def test_a_launch_that_was_cut_short_and_then_stopped_is_not_done_again(platform: LocalPlatform) -> None:
+    launcher, spec = platform.launcher(), platform.spec(HELD, cluster=CLUSTER)
+    groups = ReplicaGroups(platform.attempt_dir(spec.ref))
+    with pytest.raises(MemoryError), groups.starting(CLUSTER.replicas, lambda count: ["a:1"] * count):
+        raise MemoryError
+    launcher.stop(spec.ref, GRACE)
+    launcher.launch(spec)
     assert launcher.observe([spec.ref])[spec.ref] == AttemptStatus(AttemptPhase.ABSENT)
-    launcher.stop(spec.ref, GRACE)
-    assert launcher.observe([spec.ref])[spec.ref].phase is AttemptPhase.ABSENT
 
 
 def test_an_installation_that_was_abandoned_before_it_began_does_not_begin(platform: LocalPlatform) -> None:

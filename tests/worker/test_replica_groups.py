@@ -12,7 +12,6 @@ from tests.worker.launcher_contract import (
     AS_A_REPLICA,
     CLUSTER,
     FIRST_WORKER,
-    LONG,
     SECOND_WORKER,
     SERVER,
     end_of,
@@ -61,7 +60,6 @@ def test_a_service_that_is_killed_while_it_launches_leaves_nothing_running(platf
     # As it is found when the service was killed before the last replica was started.
     (platform.attempt_dir(spec.ref) / "replicas" / "started").unlink()
     leaders = [group.leader() for group in groups.groups().values()]
-    launcher.stop(spec.ref, LONG)
     assert phase(platform.launcher(), spec.ref) is AttemptPhase.ABSENT
     assert not any(is_running(leader) for leader in leaders)
     launcher.launch(spec)

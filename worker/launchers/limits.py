@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from worker.launchers.protocol import Exceeded, Limit
 from worker.launchers.replica_groups import ReplicaGroups
 
 ENTRIES = 20_000
@@ -50,19 +51,21 @@ class LimitWatch:
         note.parent.mkdir(parents=True, exist_ok=True)
         note.write_text(json.dumps({"job_dir": str(job_dir), "before": size_of([job_dir])}))
 
-    def exceeded(self, attempt: ReplicaGroups) -> str | None:
-        """A sentence about the limit that the attempt, which runs, has gone beyond; None if it has not."""
+    def exceeded(self, attempt: ReplicaGroups) -> Exceeded | None:
+        """The limit that the attempt, which runs, has gone beyond; None if it has not."""
         for replica, group in attempt.groups().items():
             if group.printed() > self._limits.output:
-                return (
+                return Exceeded(
+                    Limit.OUTPUT,
                     f"The replica {replica} printed more than {self._limits.output} bytes "
-                    "(VERNIER_MAX_OUTPUT_BYTES) and was stopped."
+                    "(VERNIER_MAX_OUTPUT_BYTES) and was stopped.",
                 )
         limit = self._limits.disk
         if limit is not None and self._is_time(attempt.directory) and _on_disk(attempt) > limit:
-            return (
+            return Exceeded(
+                Limit.DISK,
                 f"The trial wrote more than {limit} bytes to its working directory and its job dir "
-                "(VERNIER_MAX_DISK_BYTES) and was stopped."
+                "(VERNIER_MAX_DISK_BYTES) and was stopped.",
             )
         return None
 

@@ -16,12 +16,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from store.objects.names import Place
 from worker.cluster import PRIMARY, Replica
 from worker.google_storage import GoogleStorage, Unreachable
 from worker.launchers.limits import Limits, LimitWatch
+from worker.launchers.memory import MemoryWatch, memory_use
 from worker.launchers.ports import Ports
 from worker.launchers.process_group import ProcessGroup
 from worker.launchers.protocol import (
@@ -78,6 +81,7 @@ class LocalLauncher:
         self._stop_grace_seconds = stop_grace_seconds
         self._limits = limits or Limits()
         self._limit_watch = LimitWatch(self._limits)
+        self._memory_watch = MemoryWatch()
         self._ports = Ports()
         self._google = GoogleStorage()
         self._ask_google_after = 0.0
@@ -103,7 +107,7 @@ class LocalLauncher:
         if status.phase is AttemptPhase.ABSENT:
             self._start_install(spec, group)
         elif status.phase is AttemptPhase.RUNNING:
-            self._watch(group, spec.job)
+            self._watch(group.leader(), spec.job)
         elif status.exit_code == 0:
             return Preparation(PreparationPhase.READY)
         else:
@@ -118,7 +122,7 @@ class LocalLauncher:
         # Asked of one that was not begun, too: it will not be, by a worker that had meant to.
         group.stop(INSTALL_GRACE_SECONDS)
         if group.status().phase is AttemptPhase.RUNNING:
-            self._watch(group, job)
+            self._watch(group.leader(), job)
             return False
         return True
 
@@ -129,6 +133,7 @@ class LocalLauncher:
             if isinstance(spec.job_dir, Path):
                 spec.job_dir.mkdir(parents=True, exist_ok=True)
                 self._limit_watch.begin(groups, spec.job_dir)
+            self._memory_watch.begin(groups.directory)
             with groups.starting(spec.cluster.replicas, self._ports.addresses) as addresses:
                 for replica in addresses:
                     told = spec.cluster.variables(replica, addresses) | spec.share.visible_devices(replica)
@@ -142,10 +147,18 @@ class LocalLauncher:
         statuses = {}
         for ref in refs:
             groups = ReplicaGroups(self._attempt_dir(ref))
-            statuses[ref] = self._status(groups)
-            if statuses[ref].phase is AttemptPhase.RUNNING:
-                for group in groups.groups().values():
-                    self._watch(group, ref.job)
+            status = self._status(groups)
+            if status.phase is not AttemptPhase.ABSENT:
+                leaders = [pid for group in groups.groups().values() if (pid := group.leader()) is not None]
+                if status.phase is AttemptPhase.RUNNING:
+                    for leader in leaders:
+                        self._watch(leader, ref.job, groups.directory)
+                    self._memory_watch.look(groups.directory, leaders)
+                else:
+                    for leader in leaders:
+                        self._ends.settle(leader)
+                    status = replace(status, memory=memory_use(groups.directory))
+            statuses[ref] = status
         return statuses
 
     def _status(self, groups: ReplicaGroups) -> AttemptStatus:
@@ -236,7 +249,7 @@ class LocalLauncher:
             )
         )
         command = [sys.executable, "-m", "worker.launchers.install", str(plan)]
-        self._watch(group, spec.job, group.start(command, _inherited(), cwd=job_dir))
+        self._watch(group.start(command, _inherited(), cwd=job_dir), spec.job)
 
     def _start(self, spec: AttemptSpec, group: ProcessGroup, python: Path, told: Mapping[str, str]) -> None:
         work, hypertune_file = group.directory / "work", _hypertune_file(group.directory)
@@ -249,13 +262,16 @@ class LocalLauncher:
             "CLOUD_ML_HP_METRIC_FILE": str(hypertune_file),
         }
         leader = group.start([str(python), "-m", spec.module, *spec.args], environment, cwd=work)
-        self._watch(group, spec.ref.job, leader)
+        self._watch(leader, spec.ref.job, self._attempt_dir(spec.ref))
 
-    def _watch(self, group: ProcessGroup, job: JobRef, started: int | None = None) -> None:
-        # What was started just now may not have told its process id yet.
-        leader = started if started is not None else group.leader()
-        if leader is not None:
+    def _watch(self, leader: int | None, job: JobRef, attempt_dir: Path | None = None) -> None:
+        if leader is None:
+            return
+        if attempt_dir is None:
             self._ends.watch(leader, lambda: self._ended(job))
+        else:
+            used = partial(self._memory_watch.ended, attempt_dir)
+            self._ends.watch(leader, lambda: self._ended(job), used)
 
 
 def _inherited() -> dict[str, str]:

@@ -143,8 +143,11 @@ class ProcessGroup:
         return total
 
     def forget(self) -> None:
-        """Once nothing of it is left: as if it had never been started. What it printed stays."""
-        for name in ("pid", "status", "stop"):
+        """Once nothing of it is left: as if it had never been started. What it printed stays.
+
+        So does that it was told to stop: then it is not started again.
+        """
+        for name in ("pid", "status"):
             self._path(name).unlink(missing_ok=True)
 
     def leader(self) -> int | None:

@@ -97,6 +97,35 @@ class ReplicaEnd:
     """0 to 255, or minus the signal's number."""
 
 
+class Limit(StrEnum):
+    """What a trial may have so much of, and no more."""
+
+    OUTPUT = "OUTPUT"
+    DISK = "DISK"
+    MEMORY = "MEMORY"
+
+
+@dataclass(frozen=True, slots=True)
+class Exceeded:
+    """A limit that an attempt went beyond, for which the platform ended it."""
+
+    limit: Limit
+    sentence: str
+    """For the trial's owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryUse:
+    """What is known of an attempt's memory."""
+
+    peak_bytes: int | None = None
+    """The most that was seen of its replicas' processes together; None if they were too short and small."""
+    oom_kills: int = 0
+    """How many processes have been killed for want of memory since it began: its own, or its neighbours'."""
+    total_bytes: int | None = None
+    """What it could have had, with all others."""
+
+
 @dataclass(frozen=True, slots=True)
 class AttemptStatus:
     phase: AttemptPhase
@@ -106,10 +135,12 @@ class AttemptStatus:
     """Whether `stop` reached it while it ran. If not, it ended by itself, whatever was intended since."""
     failed: tuple[ReplicaEnd, ...] = ()
     """For ENDED: the replicas that failed; none is told where there is but the primary."""
-    exceeded: str | None = None
-    """For ENDED: the limit that it went beyond, in a sentence, if that is why the platform ended it."""
+    exceeded: Exceeded | None = None
+    """For ENDED: the limit that it went beyond, if that is why the platform ended it."""
     lost: Replica = PRIMARY
     """For LOST: the one that vanished, or the first of them."""
+    memory: MemoryUse = field(default=MemoryUse(), compare=False)
+    """For ENDED and LOST. Evidence, not state: two that differ in it are the same."""
 
     @property
     def failures(self) -> tuple[ReplicaEnd, ...]:

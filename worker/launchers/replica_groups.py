@@ -20,7 +20,7 @@ from pathlib import Path
 
 from worker.cluster import PRIMARY, Replica
 from worker.launchers.process_group import ProcessGroup
-from worker.launchers.protocol import AttemptPhase, AttemptStatus, ReplicaEnd
+from worker.launchers.protocol import AttemptPhase, AttemptStatus, Exceeded, Limit, ReplicaEnd
 
 LONE_ADDRESS = "127.0.0.1:2222"
 """Where a cluster of one finds itself (docs/contract.md 4.4). Nobody else needs to reach it."""
@@ -51,7 +51,8 @@ class ReplicaGroups:
     ) -> Iterator[Mapping[Replica, str]]:
         """Hold the attempt while its replicas are started; gives where each is to listen.
 
-        Nothing, if all have been started before. Either all come to be started or none goes on.
+        Nothing, if all have been started before, or are never to be. Either all come to be started or none
+        goes on.
 
         Args:
             find: gives so many addresses.
@@ -61,7 +62,7 @@ class ReplicaGroups:
             return
         self._shared.mkdir(parents=True, exist_ok=True)
         with self._locked(wait=True):
-            if self._started():
+            if self._started() or self._sealed():
                 yield {}
                 return
             self._abandon()
@@ -104,21 +105,24 @@ class ReplicaGroups:
             statuses = {replica: group.status() for replica, group in groups.items()}
             if outcome(statuses, told=False) is None:
                 (self._shared / "stop").touch()
+        elif self._shared.exists():
+            (self._shared / "stop").touch()  # Its launch was cut short, and is not to be done again.
         for group in groups.values():
             group.stop(grace_seconds)
 
-    def fail(self, why: str) -> None:
+    def fail(self, why: Exceeded) -> None:
         """End all of it at once: it must not go on, whatever it would make of a grace."""
-        _write(self._failed, why)
+        _write(self._failed, json.dumps({"limit": why.limit, "sentence": why.sentence}))
         for group in self.groups().values():
             group.kill()
 
-    def why_failed(self) -> str | None:
+    def why_failed(self) -> Exceeded | None:
         """What `fail` was told, if it was."""
         try:
-            return self._failed.read_text()
+            told = json.loads(self._failed.read_text())
         except FileNotFoundError:
             return None
+        return Exceeded(Limit(told["limit"]), told["sentence"])
 
     def _replicas(self) -> list[Replica]:
         try:
@@ -126,6 +130,10 @@ class ReplicaGroups:
         except FileNotFoundError:
             return [PRIMARY]
         return [Replica.named(name) for name in told]
+
+    def _sealed(self) -> bool:
+        """Whether it was told to stop; of what has not been started: before it could be."""
+        return (self._shared / "stop").exists() or (self.directory / "stop").exists()
 
     def _started(self) -> bool:
         return (self._shared / "started").exists()
