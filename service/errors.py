@@ -1,7 +1,9 @@
 """Every failure leaves in the google.rpc shape (docs/contract.md 1.8), whoever raised it."""
 
+import errno
 import sqlite3
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -25,6 +27,11 @@ from service.answers import JsonAnswer
 
 log = structlog.get_logger(__name__)
 
+RETRY_SECONDS = 2
+"""When a client may ask again for what is not to be had now; nobody knows when it will be."""
+READ_ONLY, DISK_FULL = "25006", "53100"
+"""PostgreSQL's SQLSTATEs of a statement that would write: where one may only read, where there is no room."""
+
 
 def add_error_handlers(app: FastAPI) -> None:
     """Answer our own errors, the framework's, and those nobody expected."""
@@ -32,12 +39,31 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _frameworks)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(SQLAlchemyError, _databases)
+    app.add_exception_handler(OSError, _disks)
     app.add_exception_handler(Exception, _unexpected)
 
 
 def _ours(_: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
-    return JsonAnswer(error.body(), status_code=error.http_status)
+    return JsonAnswer(error.body(), status_code=error.http_status, headers=headers_of(error))
+
+
+def headers_of(error: ApiError) -> dict[str, str]:
+    """What an answer with this error says in its headers."""
+    return {"Retry-After": str(RETRY_SECONDS)} if isinstance(error, Unavailable) else {}
+
+
+def disk_error(error: OSError) -> ApiError | None:
+    """What is told of a disk that refuses; None for what nobody thought of."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return Unavailable("The disk of this service is full.")
+        case errno.EMFILE | errno.ENFILE | errno.EIO:
+            return Unavailable("The disk of this service can't be used now.")
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return Unavailable("The service may not read or write that file.")
+        case _:
+            return None
 
 
 def routing_error(request: Request, error: Exception) -> ApiError:
@@ -66,17 +92,37 @@ def _databases(request: Request, error: Exception) -> Response:
     if not _is_away(error):
         raise error
     log.error("database failed", method=request.method, path=request.url.path, exc_info=error)
-    return _ours(request, Unavailable("The database can't be reached, or is too busy; try again later."))
+    return _ours(request, Unavailable(_why(error)))
+
+
+def _why(error: Exception) -> str:
+    cause: Any = getattr(error, "orig", None)
+    if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or _sqlstate(error) == DISK_FULL:
+        return "The disk of the database is full; try again later."
+    return "The database can't be reached or written, or is too busy; try again later."
+
+
+def _sqlstate(error: Exception) -> str | None:
+    return getattr(getattr(error, "orig", None), "sqlstate", None)
 
 
 def _is_away(error: Exception) -> bool:
-    """Whether the database is away, full or busy, and later may not be; its other errors are mistakes."""
+    """Whether the database is away, full, busy or read-only, and later may not be; the rest are mistakes."""
     if not isinstance(error, DBAPIError):
         return isinstance(error, NoConnectionFree)
     # SQLite gives OperationalError for mistakes too, and this number.
     is_mistake = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
     is_operational = isinstance(error, OperationalError | InterfaceError) and not is_mistake
-    return is_operational or error.connection_invalidated
+    return is_operational or error.connection_invalidated or _sqlstate(error) == READ_ONLY
+
+
+def _disks(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError)
+    told = disk_error(error)
+    if told is None:
+        raise error
+    log.error("disk failed", method=request.method, path=request.url.path, exc_info=error)
+    return _ours(request, told)
 
 
 def _unexpected(request: Request, error: Exception) -> Response:

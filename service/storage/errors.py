@@ -1,6 +1,5 @@
 """Refusals of the storage routes: google.rpc errors with the `errors` list that storage clients look into."""
 
-import errno
 from http import HTTPStatus
 from typing import Any
 
@@ -18,7 +17,7 @@ from api_schemas.errors import (
     Unavailable,
 )
 from service.answers import JsonAnswer
-from service.errors import routing_error
+from service.errors import disk_error, headers_of, routing_error
 from store.objects import errors as stored
 
 CLIENT_GONE = 499
@@ -73,7 +72,9 @@ def answer_api_error(_: Request, error: Exception) -> Response:
     reason = REASONS.get(error.http_status, "backendError")
     body: dict[str, Any] = error.body()
     body["error"]["errors"] = [{"domain": "global", "reason": reason, "message": error.message}]
-    headers = {"Content-Range": f"bytes */{error.size}"} if isinstance(error, RangeNotSatisfiable) else None
+    headers = headers_of(error)
+    if isinstance(error, RangeNotSatisfiable):
+        headers["Content-Range"] = f"bytes */{error.size}"
     return JsonAnswer(body, status_code=error.http_status, headers=headers)
 
 
@@ -92,13 +93,10 @@ def answer_routing_error(request: Request, error: Exception) -> Response:
 def answer_disk_error(request: Request, error: Exception) -> Response:
     """What a disk refuses is told; what nobody thought of goes on to the log."""
     assert isinstance(error, OSError)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return answer_api_error(request, Unavailable("The disk of this service is full."))
-    if error.errno in (errno.EMFILE, errno.ENFILE, errno.EIO):
-        return answer_api_error(request, Unavailable("The disk of this service can't be used now."))
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return answer_api_error(request, Unavailable("The service may not read or write that file."))
-    raise error
+    told = disk_error(error)
+    if told is None:
+        raise error
+    return answer_api_error(request, told)
 
 
 def answer_nobody(_: Request, __: Exception) -> Response:
