@@ -26,7 +26,7 @@ report(1, 1.0)
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     folder = tmp_path_factory.mktemp("service")
     with RunningService(
-        folder, slots=3, gpus="4,7", max_output_bytes=500_000, stop_grace_seconds=2
+        folder, slots=3, gpus="4,7", memory_mb=1000, max_output_bytes=500_000, stop_grace_seconds=2
     ) as service:
         yield service
         assert service.stop() == 0
@@ -98,6 +98,13 @@ def test_a_trial_that_asks_for_no_device_sees_none(jobs: Jobs) -> None:
             "worker_config.accelerator_config.count",
             "would have 5 GPUs; with 50 percent of each, this machine has 4 (VERNIER_GPUS).",
         ),
+        (
+            {"workerType": "n1-standard-4", "workerCount": "1"},
+            {"vernier-memory-mb": "501"},
+            "labels",
+            "Each trial would have 1002 MB of memory; this machine has 1000 (VERNIER_MEMORY_MB).",
+        ),
+        ({}, {"vernier-memory-mb": "1e3"}, "labels", "must be a whole number of megabytes"),
         ({}, {"vernier-gpu-percent": "0"}, "labels", "must be a whole number from 1 to 100"),
         ({}, {"vernier-gpu-percent": "a-half"}, "labels", "must be a whole number from 1 to 100"),
     ],
