@@ -26,7 +26,7 @@ from store.log_entries import NewEntry, add_log_entries, tell
 from store.measurements import add_measurements, curves_of, last_value
 from store.models import Job, Trial
 from store.states import AttemptState, State
-from store.trials import add_trial, hold_slots, live_trials
+from store.trials import add_trial, hold_slots, is_in_line, live_trials
 from worker.closing import (
     CANCEL,
     EARLY,
@@ -355,7 +355,7 @@ class Reconciler:
             return
         now = self._clock()
         before, job.waiting = job.waiting, _waiting(job, need, why, now)
-        if why is not None and not _is_in_line(before):
+        if why is not None and not is_in_line(before):
             tell(session, job, f"Waiting for room on this machine: a trial needs {need}.", now=now)
             log.info("job waits for room", needs=str(need))
 
@@ -433,14 +433,9 @@ def _waiting(job: Job, need: Need, why: str | None, now: float) -> dict[str, Any
     Args:
         why: the job has no trial, in sentences; None if it has some and wants more.
     """
-    goes_on = job.waiting is not None and _is_in_line(job.waiting) == (why is not None)
+    goes_on = job.waiting is not None and is_in_line(job.waiting) == (why is not None)
     since = job.waiting["since"] if goes_on and job.waiting is not None else now
     return {"since": since, "need": asdict(need), "why": why}
-
-
-def _is_in_line(waiting: Mapping[str, Any] | None) -> bool:
-    # In rows of earlier releases, every job that waits has no trial, and nothing says why.
-    return waiting is not None and waiting.get("why", "") is not None
 
 
 def _spec(view: View, trial: Trial) -> AttemptSpec:

@@ -132,7 +132,7 @@ def find_share(machine: Machine, taken: Sequence[Share], need: Need) -> Share | 
 
 
 def free_of(machine: Machine, taken: Sequence[Share], need: Need) -> str:
-    """How much is free of what is needed, as in `3 of 4 CPU slots and 0 of 2 GPUs are free`."""
+    """How much is free of what is needed, as in `free are 3 of 4 CPU slots and 0 of 2 GPUs`."""
     parts = [f"{max(0, machine.cpus - sum(share.cpus for share in taken))} of {machine.cpus} CPU slots"]
     if need.memory and machine.memory is not None:
         free = max(0, machine.memory - sum(share.memory for share in taken))
@@ -141,7 +141,7 @@ def free_of(machine: Machine, taken: Sequence[Share], need: Need) -> str:
         used = _used(machine.gpus, taken)
         fitting = sum(used[device] + need.percent <= WHOLE for device in machine.gpus)
         parts.append(f"{fitting} of {len(machine.gpus)} GPUs")
-    return f"{_listed(parts)} are free"
+    return f"free are {_listed(parts)}"
 
 
 def _listed(parts: Sequence[str]) -> str:

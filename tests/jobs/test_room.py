@@ -64,11 +64,47 @@ def test_trials_take_devices_of_their_own_and_shares_of_them_together(
     )
     assert jobs.get(waiting)["state"] == "PREPARING", "it has not begun, so maxRunningTime does not count"
     assert _devices(jobs.folder) == ["4", "7", "7"], "a third half waits, and so does a whole one"
+    last = jobs.submit(HOLDING, **GPU)
+    jobs.wait(last, lambda job: job.get("jobPosition") == "2" and job["state"] == "PREPARING")
+    shown = jobs.wait(waiting, lambda job: "waitReason" in job)
+    assert shown["jobPosition"] == "1"
+    assert shown["waitReason"] == (
+        "A trial needs 1 CPU slot and 1 GPU; free are 0 of 3 CPU slots and 0 of 2 GPUs."
+    )
+    jobs.cancel(waiting)
+    jobs.wait(last, lambda job: job.get("jobPosition") == "1")
+    waiting = last
     (jobs.folder / "go").touch()
     for job_id in (whole, "halves", waiting):
         assert jobs.ended(job_id)["state"] == "SUCCEEDED"
     said = [message(entry) for entry in log_of(jobs, service, waiting)]
     assert said.count("Waiting for room on this machine: a trial needs 1 CPU slot and 1 GPU.") == 1
+
+
+def test_trials_get_memory_in_turns(jobs: Jobs, service: RunningService) -> None:
+    def submit(job_id: str, memory: str) -> str:
+        training = {"packageUris": [jobs.package(HOLDING)], "pythonModule": "trainer.task"}
+        training["jobDir"] = str(jobs.folder / job_id / "out")
+        (jobs.folder / job_id).mkdir()
+        body = {"jobId": job_id, "labels": {"vernier-memory-mb": memory}, "trainingInput": training}
+        assert jobs.client.post("/jobs", json=body).status_code == 200
+        return job_id
+
+    large = submit("large", "600")
+    jobs.wait(large, lambda _: (jobs.folder / large / "out" / "devices").exists())
+    next_, small = submit("next", "500"), submit("small", "450")
+    shown = jobs.wait(next_, lambda job: "waitReason" in job)
+    assert "free are 2 of 3 CPU slots and 400 of 1000 MB of memory" in shown["waitReason"]
+    jobs.wait(small, lambda job: "waitReason" in job)
+    jobs.cancel(next_)
+    (jobs.folder / large / "go").touch()
+    jobs.wait(small, lambda _: (jobs.folder / small / "out" / "devices").exists())
+    (jobs.folder / small / "go").touch()
+    assert [jobs.ended(each)["state"] for each in (large, next_, small)] == [
+        "SUCCEEDED",
+        "CANCELLED",
+        "SUCCEEDED",
+    ]
 
 
 def test_a_trial_that_asks_for_no_device_sees_none(jobs: Jobs) -> None:

@@ -112,10 +112,10 @@ class TestShares:
 
     def test_what_is_free_is_told_of_what_is_needed(self) -> None:
         machine, taken = Machine(4, ("0", "1"), memory=1000), [Share(1, {MASTER: ["0"]}, 50, 300)]
-        assert free_of(machine, taken, Need(1)) == "3 of 4 CPU slots are free"
+        assert free_of(machine, taken, Need(1)) == "free are 3 of 4 CPU slots"
         need = Need(1, {MASTER: 1}, memory=1)
         assert free_of(machine, taken, need) == (
-            "3 of 4 CPU slots, 700 of 1000 MB of memory and 1 of 2 GPUs are free"
+            "free are 3 of 4 CPU slots, 700 of 1000 MB of memory and 1 of 2 GPUs"
         )
         assert "2 of 2 GPUs" in free_of(machine, taken, Need(1, {MASTER: 1}, 50))
 
