@@ -109,6 +109,7 @@ class Job(Message):
     error_message: Any = None
     etag: Any = None
     job_position: Any = None
+    wait_reason: Any = None
     training_output: Any = None
     prediction_input: Any = None
     prediction_output: Any = None
@@ -123,6 +124,7 @@ OUTPUT_ONLY = frozenset(
         "error_message",
         "etag",
         "job_position",
+        "wait_reason",
         "training_output",
         "prediction_output",
     }

@@ -72,6 +72,10 @@ class JobAnswer(Job):
     error_message: Text | None = None
     etag: Bytes | None = None
     job_position: Int64 | None = None
+    wait_reason: Annotated[
+        Text | None,
+        Field(description="Ours: what the job waits for, while it has no trial for want of room."),
+    ] = None
     training_output: TrainingOutput | None = None
     prediction_input: Annotated[None, Field(exclude=True)] = None
     prediction_output: Annotated[None, Field(exclude=True)] = None

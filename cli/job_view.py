@@ -9,6 +9,7 @@ from typing import Any, Self
 from client import TERMINAL_STATES, Job, Metric, Trial
 
 STOPPED_EARLY = "STOPPED EARLY"
+ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class JobView:
     job_id: str
     state: str
     error: str
+    wait: str  # its place in the line for room and what it needs, in a sentence; "" unless it waits
     created: float | None
     started: float | None
     ended: float | None
@@ -97,6 +99,7 @@ class JobView:
             job_id=job.get("jobId", ""),
             state=job.get("state", "STATE_UNSPECIFIED"),
             error=job.get("errorMessage", ""),
+            wait=_wait(job),
             created=seconds(job.get("createTime")),
             started=seconds(job.get("startTime")),
             ended=seconds(job.get("endTime")),
@@ -144,6 +147,20 @@ def local_time(moment: float | None) -> str:
     if moment is None:
         return ""
     return datetime.fromtimestamp(moment, UTC).astimezone().replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+def _wait(job: Job) -> str:
+    position = int(job.get("jobPosition", "0"))
+    reason = job.get("waitReason", "")
+    if not position or not reason:
+        return ""
+    return f"{ordinal(position)} in line. {reason}"
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th … of a number from 1."""
+    last = 0 if number % 100 in (11, 12, 13) else number % 10
+    return f"{number}{ENDINGS.get(last, 'th')}"
 
 
 def _objective(metric: Metric) -> float:

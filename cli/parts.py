@@ -30,6 +30,7 @@ from worker import google_storage
 from worker.launchers.gpus import find_gpus
 from worker.launchers.limits import Limits
 from worker.launchers.local import LocalLauncher
+from worker.launchers.machine_memory import find_memory
 from worker.launchers.protocol import JobRef
 from worker.reconcile import Pace, Reconciler
 from worker.tasks import add_tasks, make_notify
@@ -126,6 +127,7 @@ def make_door(settings: Settings, database: Database, notify: Callable[[int], No
             runs_containers=False,
             max_replicas=settings.max_replicas,
             gpus=None if gpus is None else len(gpus),
+            memory_mb=find_memory(settings.memory_mb),
             objects_dir=settings.objects_dir,
             max_object_bytes=settings.max_object_bytes,
         ),
@@ -157,6 +159,7 @@ class Hands:
             gpus=find_gpus(settings.gpus),
             cpus_per_replica=settings.cpus_per_replica,
             limits=Limits(settings.max_output_bytes, settings.max_disk_bytes),
+            memory=find_memory(settings.memory_mb),
         )
         pace = Pace(
             poll_seconds=settings.poll_seconds,

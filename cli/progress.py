@@ -55,6 +55,8 @@ def render(job: "Job", now: float) -> RenderableType:
     parts: list[RenderableType] = [head]
     if view.error:
         parts.append(Text(view.error, "red"))
+    if view.wait:
+        parts.append(Text(view.wait, "yellow"))
     if view.is_tuning:
         parts += [_bar(view, now), _counts(view), _best(view)]
     if view.trials:
@@ -97,6 +99,9 @@ def _lines(client: "VernierClient", job_id: str, console: Console, poll: float) 
         view = JobView.of(job)
         if not view.ended:
             say(f"job {view.state}", Text(f"job {view.job_id} {view.state}"))
+        if view.wait:
+            # By its place: what is free meanwhile changes with every trial of others.
+            say(f"place {job.get('jobPosition')}", Text(f"job {view.job_id} waits, {view.wait}"))
         ended = [trial for trial in view.trials if trial.has_ended]
         for trial in sorted(ended, key=lambda trial: trial.ended or 0.0):
             say(f"trial {trial.trial_id}", _ended_line(view, trial))

@@ -110,6 +110,8 @@ def job_summary(job: JobView, now: float) -> RenderableType:
     lines.add_row("state", state_text(job.state))
     if job.error:
         lines.add_row("error", Text(job.error, "red"))
+    if job.wait:
+        lines.add_row("waits", Text(job.wait, "yellow"))
     for name, moment in (("created", job.created), ("started", job.started), ("ended", job.ended)):
         if moment is not None:
             lines.add_row(name, local_time(moment))

@@ -52,6 +52,7 @@ class Job(TypedDict, total=False):
     errorMessage: str
     etag: str
     jobPosition: str
+    waitReason: str
 
 
 class FieldViolation(TypedDict):

@@ -22,5 +22,7 @@ class DoorConfig:
     """Jobs whose trials have more are refused."""
     gpus: int | None = None
     """GPUs that trials are given in all; jobs that ask for more are refused. None: they are not counted."""
+    memory_mb: int | None = None
+    """Megabytes that trials are given in all; jobs that ask for more are refused. None: not counted."""
     max_object_bytes: int = 16 * 2**30
     """Larger objects are refused with 413."""

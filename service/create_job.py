@@ -9,6 +9,7 @@ from api_schemas.accelerators import WHOLE, gpu_percent, gpus_by_role
 from api_schemas.errors import AlreadyExists, FieldViolation, InvalidArgument
 from api_schemas.jobs import Job as WireJob
 from api_schemas.jobs import TrainingInput
+from api_schemas.memory import memory_mb
 from api_schemas.wire import to_wire
 from service.config import DoorConfig
 from service.local_places import place_violations
@@ -43,6 +44,7 @@ def accept_job(session: Session, project: str, posted: WireJob, config: DoorConf
         *([] if config.runs_containers else _needs_containers(training_input)),
         *_too_many_replicas(training_input, config.max_replicas),
         *_too_many_gpus(training_input, posted.labels or {}, config.gpus),
+        *_too_much_memory(training_input, posted.labels or {}, config.memory_mb),
     ]
     if violations:
         raise InvalidArgument(violations)
@@ -97,8 +99,13 @@ def _needs_containers(training_input: TrainingInput) -> Iterator[FieldViolation]
             yield FieldViolation(f"{role}_config.image_uri", f"{because}.")
 
 
+def _counts(training_input: TrainingInput) -> dict[str, int]:
+    """How many replicas there are beside the master."""
+    return {field: getattr(training_input, field) or 0 for field in COUNTS}
+
+
 def _too_many_replicas(training_input: TrainingInput, limit: int) -> Iterator[FieldViolation]:
-    counts = {field: getattr(training_input, field) or 0 for field in COUNTS}
+    counts = _counts(training_input)
     replicas = 1 + sum(counts.values())
     if replicas > limit:
         yield FieldViolation(
@@ -137,4 +144,20 @@ def _too_many_gpus(
             at,
             f"The replicas of a trial would have {total} GPUs; with {percent} percent of each, "
             f"this machine has {shares} (VERNIER_GPUS).",
+        )
+
+
+def _too_much_memory(
+    training_input: TrainingInput, labels: Mapping[str, str], memory: int | None
+) -> Iterator[FieldViolation]:
+    """As with GPUs: unlike a CPU, memory can't be given twice."""
+    try:
+        asked = memory_mb(labels) * (1 + sum(_counts(training_input).values()))
+    except ValueError as error:
+        yield FieldViolation("labels", str(error))
+        return
+    if memory is not None and asked > memory:
+        yield FieldViolation(
+            "labels",
+            f"Each trial would have {asked} MB of memory; this machine has {memory} (VERNIER_MEMORY_MB).",
         )

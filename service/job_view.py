@@ -21,7 +21,7 @@ from store.jobs import places_in_queue
 from store.measurements import curves_of, metric
 from store.models import Job
 from store.states import FINISHED, State
-from store.trials import ShownTrial, shown_trials
+from store.trials import ShownTrial, places_in_line, shown_trials
 
 TELLS_WHY = frozenset({State.FAILED, State.CANCELLING, State.CANCELLED})
 """States in which errorMessage is shown."""
@@ -89,7 +89,7 @@ def best_first(trials: Sequence[ShownTrial], maximize: bool) -> list[ShownTrial]
 
 
 def _wires(session: Session, jobs: Sequence[Job], curves: bool, now: float) -> list[dict[str, Any]]:
-    places = places_in_queue(session, jobs)
+    places, line = places_in_queue(session, jobs), places_in_line(session, jobs)
     # What has not left the queue has no trials.
     begun = [job.id for job in jobs if job.start_time is not None]
     trials = shown_trials(session, begun, curves) if begun else {}
@@ -98,6 +98,12 @@ def _wires(session: Session, jobs: Sequence[Job], curves: bool, now: float) -> l
         wire = _job(job)
         if job.id in places:
             wire["jobPosition"] = str(places[job.id])
+        if job.id in line:
+            place, why = line[job.id]
+            wire["jobPosition"] = str(place)
+            if why:
+                # Ours: v1 had no place to say what a job waits for.
+                wire["waitReason"] = why
         output = _output(session, job, trials.get(job.id, []), curves, now)
         if output:
             wire["trainingOutput"] = output

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     gpus: str = "auto"
     """GPUs that trials are given: their numbers, as in `0,1`; `auto` asks nvidia-smi, and leaves GPUs alone
     where it finds none; `ignore` leaves them alone; `none` says that there are none."""
+    memory_mb: Annotated[int, Field(ge=1)] | Literal["auto", "ignore"] = "auto"
+    """Megabytes of memory, of 2^20 bytes, that trials are given in all, if their jobs ask for some; `auto` is
+    what the machine has, or the control group that the service is in; `ignore` lets any have any."""
     max_replicas: int = Field(default=32, ge=1)
     """Replicas that a trial may have, its master included; jobs that ask for more are refused."""
     trial_python: Path = Path(sys.executable)

@@ -97,8 +97,8 @@ class Job(Base):
     """How many of its trials have ended; numbers them in order of their end."""
 
     waiting: Mapped[dict[str, Any] | None]
-    """Since when it has waited for the machine to have room for its first trial, or for its next where it has
-    none, and for how much; null while it does not."""
+    """Since when it has wanted more trials than the machine has room for, how much each needs, and why there
+    is no room if it has none at all; null while it does not."""
     next_check_at: Mapped[float | None]
     """When the sweep should look at it next; null once it has ended."""
     lease_owner: Mapped[str | None] = mapped_column(String(100))

@@ -1,6 +1,6 @@
 """Trials and their attempts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, bindparam, func, null, select
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, object_session, selectinload
 from store.measurements import curves_of, points_json
 from store.models import Attempt, Job, Trial
 from store.states import (
+    FINISHED,
     LIVE_ATTEMPT,
     TRIAL_TRANSITIONS,
     AttemptState,
@@ -160,3 +161,20 @@ def waiting_jobs(session: Session) -> dict[int, dict[str, Any]]:
     """The jobs that wait for room on the machine: {job key: `Job.waiting`}."""
     query = select(Job.id, Job.waiting).where(Job.state.in_((State.PREPARING, State.RUNNING)))
     return {key: waiting for key, waiting in session.execute(query) if waiting is not None}
+
+
+def is_in_line(waiting: Mapping[str, Any] | None) -> bool:
+    """Whether a job whose `Job.waiting` is this has no trial at all; else it wants more of them, or none."""
+    # In rows of earlier releases every job that waits has none, and nothing says why.
+    return waiting is not None and waiting.get("why", "") is not None
+
+
+def places_in_line(session: Session, jobs: Iterable[Job]) -> dict[int, tuple[int, str]]:
+    """Of those that wait for room on the machine: {job key: (place from 1, why)}, over all projects."""
+    asked = {job.id for job in jobs if job.state not in FINISHED and is_in_line(job.waiting)}
+    if not asked:
+        return {}
+    line = [(each["since"], key, each) for key, each in waiting_jobs(session).items() if is_in_line(each)]
+    line.sort(key=lambda one: one[:2])
+    places = enumerate(line, start=1)
+    return {key: (place, each.get("why", "")) for place, (_, key, each) in places if key in asked}

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import structlog
 from sqlalchemy.orm import Session
@@ -25,14 +26,7 @@ from store.log_entries import NewEntry, add_log_entries, tell
 from store.measurements import add_measurements, curves_of, last_value
 from store.models import Job, Trial
 from store.states import AttemptState, State
-from store.trials import (
-    add_trial,
-    hold_slots,
-    live_resources_by_job,
-    live_trials,
-    running_jobs,
-    waiting_jobs,
-)
+from store.trials import add_trial, hold_slots, is_in_line, live_trials
 from worker.closing import (
     CANCEL,
     EARLY,
@@ -56,7 +50,7 @@ from worker.logs.keeping import LogKeeper
 from worker.metrics.watch import Reading
 from worker.observe import Sight, observe
 from worker.resources import Need, Share, need_of
-from worker.slots import Waiter, shares_to_start
+from worker.room import Room, read_room
 from worker.study import Studies, Suggested
 from worker.trial_spec import attempt_spec
 from worker.view import View, current, look
@@ -158,9 +152,9 @@ class Reconciler:
             if job.state != State.PREPARING or self._past_max_wait(job, view):
                 return True
             match preparation.phase:
-                case PreparationPhase.READY if not self._shares(session, job, need, 1):
+                case PreparationPhase.READY if not (room := self._room(session)).shares(job.id, need, 1):
                     # It has not begun: the clock of maxRunningTime stands, that of maxWaitTime runs.
-                    self._wait(session, job, need)
+                    self._wait(session, job, need, room.why_not(need))
                     job.next_check_at = self._clock() + self._pace.poll_seconds
                 case PreparationPhase.READY:
                     set_state(job, State.RUNNING)
@@ -210,6 +204,7 @@ class Reconciler:
                 self._end_job(session, job, job.verdict, job.error_message)
                 return False
             else:
+                job.waiting = None
                 for trial in live:
                     tell_to_stop(trial, CANCEL if job.verdict == State.CANCELLED else JOB_ENDED)
             job.next_check_at = self._clock() + self._pace.poll_seconds
@@ -307,19 +302,22 @@ class Reconciler:
                 study.catch_up(session, job)
             started = job.finished_trials + len(live)
             room = min(view.max_parallel_trials - len(live), view.max_trials - started)
-            wanted = len(self._shares(session, job, need, room)) if room > 0 else 0
+            machine = self._room(session)
+            wanted = len(machine.shares(job.id, need, room)) if room > 0 else 0
         if started >= view.max_trials and not live:
             self._succeed(lease)
             return None
         if wanted == 0:
-            if room > 0 and not live:
+            why = None if live else machine.why_not(need)
+            if room > 0 and job.waiting != _waiting(job, need, why, self._clock()):
                 with self._database.write() as session:
-                    self._wait(session, self._hold(session, lease), need)
+                    self._wait(session, self._hold(session, lease), need, why)
             return []
         suggested = Suggested([{}], 0, [], 0.0) if study is None else study.suggest(live, wanted)
         if not suggested.values:
             # A finite space is exhausted: the job is over when its last trial is.
             if live:
+                self._want_no_more(lease, job)
                 return []
             self._succeed(lease)
             return None
@@ -330,43 +328,41 @@ class Reconciler:
             now = self._clock()
             # Another job may have taken slots meanwhile. A suggestion not used is made again, the same.
             hold_slots(session)
-            shares = self._shares(session, job, need, len(suggested.values))
+            shares = self._room(session).shares(job.id, need, len(suggested.values))
             given = zip(suggested.values, shares, strict=False)  # There may be fewer shares by now.
             trials = [
                 add_trial(session, job, number, values, now, share.to_json())
                 for number, (values, share) in enumerate(given, start=started + 1)
             ]
             if trials:
-                job.waiting = None
+                wants_more = len(trials) < room and len(suggested.values) == wanted
+                job.waiting = _waiting(job, need, None, now) if wants_more else None
             commands = [command for trial in trials for command in _commands(view, trial)]
             add_log_entries(session, job.project, job.id, commands, now)
             if study is not None and trials:
                 session.add(study.record_suggestion(job, suggested, [t.number for t in trials], now))
         return trials
 
-    def _shares(self, session: Session, job: Job, need: Need, wanted: int) -> list[Share]:
-        """What the machine has for the job's next trials."""
-        taken = {
-            key: [Share.from_json(each) for each in all_of_it]
-            for key, all_of_it in live_resources_by_job(session).items()
-        }
-        running = running_jobs(session)
-        waiters = [
-            Waiter(key, waiting["since"], Need(**waiting["need"]))
-            for key, waiting in waiting_jobs(session).items()
-        ]
-        return shares_to_start(self._launcher.machine, taken, running, waiters, job.id, need, wanted)
+    def _room(self, session: Session) -> Room:
+        return read_room(session, self._launcher.machine)
 
     def _need(self, view: View) -> Need:
         return need_of(view.input.training_input, view.job.labels, self._launcher.machine)
 
-    def _wait(self, session: Session, job: Job, need: Need) -> None:
-        """Give the job its place among those that wait for room, and say so, once."""
-        if job.verdict is None and job.waiting is None:
-            now = self._clock()
-            job.waiting = {"since": now, "need": asdict(need)}
+    def _wait(self, session: Session, job: Job, need: Need, why: str | None) -> None:
+        """Note that the job wants more room than it has, and say so, once, if it has none; see `_waiting`."""
+        if job.verdict is not None:
+            return
+        now = self._clock()
+        before, job.waiting = job.waiting, _waiting(job, need, why, now)
+        if why is not None and not is_in_line(before):
             tell(session, job, f"Waiting for room on this machine: a trial needs {need}.", now=now)
             log.info("job waits for room", needs=str(need))
+
+    def _want_no_more(self, lease: Lease, job: Job) -> None:
+        if job.waiting is not None:
+            with self._database.write() as session:
+                self._hold(session, lease).waiting = None
 
     def _succeed(self, lease: Lease) -> None:
         with self._database.write() as session:
@@ -429,6 +425,17 @@ class Reconciler:
         )
         self._studies.drop(job.id)
         log.info("job ended", state=str(state))
+
+
+def _waiting(job: Job, need: Need, why: str | None, now: float) -> dict[str, Any]:
+    """What `Job.waiting` is to be.
+
+    Args:
+        why: the job has no trial, in sentences; None if it has some and wants more.
+    """
+    goes_on = job.waiting is not None and is_in_line(job.waiting) == (why is not None)
+    since = job.waiting["since"] if goes_on and job.waiting is not None else now
+    return {"since": since, "need": asdict(need), "why": why}
 
 
 def _spec(view: View, trial: Trial) -> AttemptSpec:

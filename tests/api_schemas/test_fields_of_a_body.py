@@ -153,6 +153,7 @@ def test_what_only_the_service_writes_is_ignored_whatever_it_is() -> None:
         "errorMessage": [],
         "etag": "???",
         "jobPosition": "7",
+        "waitReason": 7,
         "training_output": {"trials": [{"no": {"such": "field"}}]},
         "predictionOutput": 0,
     }

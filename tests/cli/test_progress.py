@@ -77,6 +77,14 @@ def test_plain_lines_say_why_a_trial_failed() -> None:
     assert _ended_line(view, view.trials[0]).plain.endswith("ValueError: the data is gone")
 
 
+@pytest.mark.parametrize(("place", "said"), [("1", "1st"), ("3", "3rd"), ("12", "12th"), ("22", "22nd")])
+def test_a_job_that_waits_shows_its_place_and_what_for(place: str, said: str) -> None:
+    job = tuning_job(jobPosition=place, waitReason="A trial needs 1 GPU; free are 0 of 2 GPUs.")
+    told = f"{said} in line. A trial needs 1 GPU; free are 0 of 2 GPUs."
+    assert JobView.of(job).wait == told  # type: ignore[arg-type]
+    assert JobView.of(tuning_job(jobPosition=place)).wait == "", "in the queue"  # type: ignore[arg-type]
+
+
 def test_no_line_is_wider_than_the_terminal() -> None:
     long = {"layers": "512 " * 40, "lr": "0.1", "[bold]": "\x1b[2J"}
     lines = picture(tuning_job(trial(1, "RUNNING", hyperparameters=long, allMetrics=curve(*range(99)))), 60)

@@ -26,7 +26,7 @@ report(1, 1.0)
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     folder = tmp_path_factory.mktemp("service")
     with RunningService(
-        folder, slots=3, gpus="4,7", max_output_bytes=500_000, stop_grace_seconds=2
+        folder, slots=3, gpus="4,7", memory_mb=1000, max_output_bytes=500_000, stop_grace_seconds=2
     ) as service:
         yield service
         assert service.stop() == 0
@@ -64,11 +64,47 @@ def test_trials_take_devices_of_their_own_and_shares_of_them_together(
     )
     assert jobs.get(waiting)["state"] == "PREPARING", "it has not begun, so maxRunningTime does not count"
     assert _devices(jobs.folder) == ["4", "7", "7"], "a third half waits, and so does a whole one"
+    last = jobs.submit(HOLDING, **GPU)
+    jobs.wait(last, lambda job: job.get("jobPosition") == "2" and job["state"] == "PREPARING")
+    shown = jobs.wait(waiting, lambda job: "waitReason" in job)
+    assert shown["jobPosition"] == "1"
+    assert shown["waitReason"] == (
+        "A trial needs 1 CPU slot and 1 GPU; free are 0 of 3 CPU slots and 0 of 2 GPUs."
+    )
+    jobs.cancel(waiting)
+    jobs.wait(last, lambda job: job.get("jobPosition") == "1")
+    waiting = last
     (jobs.folder / "go").touch()
     for job_id in (whole, "halves", waiting):
         assert jobs.ended(job_id)["state"] == "SUCCEEDED"
     said = [message(entry) for entry in log_of(jobs, service, waiting)]
     assert said.count("Waiting for room on this machine: a trial needs 1 CPU slot and 1 GPU.") == 1
+
+
+def test_trials_get_memory_in_turns(jobs: Jobs, service: RunningService) -> None:
+    def submit(job_id: str, memory: str) -> str:
+        training = {"packageUris": [jobs.package(HOLDING)], "pythonModule": "trainer.task"}
+        training["jobDir"] = str(jobs.folder / job_id / "out")
+        (jobs.folder / job_id).mkdir()
+        body = {"jobId": job_id, "labels": {"vernier-memory-mb": memory}, "trainingInput": training}
+        assert jobs.client.post("/jobs", json=body).status_code == 200
+        return job_id
+
+    large = submit("large", "600")
+    jobs.wait(large, lambda _: (jobs.folder / large / "out" / "devices").exists())
+    next_, small = submit("next", "500"), submit("small", "450")
+    shown = jobs.wait(next_, lambda job: "waitReason" in job)
+    assert "free are 2 of 3 CPU slots and 400 of 1000 MB of memory" in shown["waitReason"]
+    jobs.wait(small, lambda job: "waitReason" in job)
+    jobs.cancel(next_)
+    (jobs.folder / large / "go").touch()
+    jobs.wait(small, lambda _: (jobs.folder / small / "out" / "devices").exists())
+    (jobs.folder / small / "go").touch()
+    assert [jobs.ended(each)["state"] for each in (large, next_, small)] == [
+        "SUCCEEDED",
+        "CANCELLED",
+        "SUCCEEDED",
+    ]
 
 
 def test_a_trial_that_asks_for_no_device_sees_none(jobs: Jobs) -> None:
@@ -98,6 +134,13 @@ def test_a_trial_that_asks_for_no_device_sees_none(jobs: Jobs) -> None:
             "worker_config.accelerator_config.count",
             "would have 5 GPUs; with 50 percent of each, this machine has 4 (VERNIER_GPUS).",
         ),
+        (
+            {"workerType": "n1-standard-4", "workerCount": "1"},
+            {"vernier-memory-mb": "501"},
+            "labels",
+            "Each trial would have 1002 MB of memory; this machine has 1000 (VERNIER_MEMORY_MB).",
+        ),
+        ({}, {"vernier-memory-mb": "1e3"}, "labels", "must be a whole number of megabytes"),
         ({}, {"vernier-gpu-percent": "0"}, "labels", "must be a whole number from 1 to 100"),
         ({}, {"vernier-gpu-percent": "a-half"}, "labels", "must be a whole number from 1 to 100"),
     ],

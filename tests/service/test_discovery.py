@@ -21,6 +21,7 @@ V1: dict[str, Any] = json.loads(
 )
 OURS = {
     "GoogleCloudMlV1__HyperparameterOutput.errorMessage",
+    "GoogleCloudMlV1__Job.waitReason",
     "GoogleCloudMlV1__HyperparameterSpec.algorithm: POPULATION_BASED_TRAINING",
 }
 """What is in our document and not in v1's."""

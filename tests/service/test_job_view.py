@@ -334,3 +334,29 @@ def test_a_queued_job_knows_its_place_and_one_that_begun_has_none(project: Proje
     first.move(State.PREPARING)
     assert "jobPosition" not in project.get(first.job_id)
     assert project.get(second.job_id)["jobPosition"] == str(place)
+
+
+def test_jobs_that_wait_for_room_know_their_place_and_why(project: Project) -> None:
+    third, second, first, hungry, old = (Rows(project) for _ in range(5))
+    need = {"cpus": 1}
+
+    def wait(rows: Rows, waiting: dict[str, Any] | None, *states: State) -> None:
+        rows.move(*states)
+        with project.door.database.write() as session:
+            rows.job(session).waiting = waiting
+
+    wait(first, {"since": -3.0, "need": need, "why": "Full."}, State.PREPARING)
+    wait(second, {"since": -2.0, "need": need, "why": "Fuller."}, State.PREPARING, State.RUNNING)
+    wait(third, {"since": -2.0, "need": need, "why": "Fuller."}, State.PREPARING)
+    wait(hungry, {"since": -9.0, "need": need, "why": None}, State.PREPARING, State.RUNNING)
+    wait(old, {"since": -1.0, "need": need}, State.PREPARING)
+    shown = {rows: project.get(rows.job_id) for rows in (first, second, third, hungry, old)}
+    assert [shown[rows].get("jobPosition") for rows in shown] == ["1", "3", "2", None, "4"]
+    assert [shown[rows].get("waitReason") for rows in shown] == ["Full.", "Fuller.", "Fuller.", None, None]
+    listed = {job["jobId"]: job for job in answer_of(project.http.get("/jobs"))["jobs"]}
+    assert listed[second.job_id]["jobPosition"] == "3"
+    first.move(State.CANCELLING, State.CANCELLED)
+    assert not {"jobPosition", "waitReason"} & project.get(first.job_id).keys()
+    assert project.get(second.job_id)["jobPosition"] == "2"
+    for rows in (second, third, old):
+        rows.move(State.CANCELLING)

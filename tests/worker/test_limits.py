@@ -1,6 +1,7 @@
 """A trial that prints or writes without end is stopped, and hurts only itself."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,12 @@ import pytest
 from tests.running_service import wait_until
 from tests.worker.launcher_contract import AS_A_REPLICA, CLUSTER, HELD, end_of, is_running, lines, phase
 from tests.worker.local_platform import LocalPlatform, local_platform
-from worker.cluster import PRIMARY
+from worker.cluster import PRIMARY, Replica
 from worker.launchers import limits
 from worker.launchers.limits import Limits, LimitWatch, size_of
 from worker.launchers.protocol import AttemptPhase, Limit, Stream
 from worker.launchers.replica_groups import ReplicaGroups
+from worker.resources import Share
 
 ENDLESS = "tell('pids', os.getpid())\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
 SMALL = Limits(output=100_000, disk=1_000_000)
@@ -94,6 +96,51 @@ def test_what_was_in_the_job_dir_before_does_not_count(
         assert phase(again, spec.ref) is AttemptPhase.RUNNING
     (platform.folder / "go").touch()
     assert end_of(launcher, spec.ref).exit_code == 0
+
+
+@pytest.mark.parametrize("replicas", [CLUSTER.replicas, (PRIMARY,)], ids=["one of several", "alone"])
+def test_who_holds_more_memory_than_it_asked_for_is_killed_and_told_why(
+    platform: LocalPlatform, monkeypatch: pytest.MonkeyPatch, replicas: tuple[Replica, ...]
+) -> None:
+    monkeypatch.setattr(limits, "MEMORY_SECONDS", 0.0)
+    launcher = platform.launcher()
+    share = Share(1, memory=100 * len(replicas))
+    source = "tell('pids', os.getpid())\nheld = bytearray(b'x' * (200 * 2**20))\nsignal.pause()"
+    spec = replace(platform.spec(source, cluster=replace(CLUSTER, replicas=replicas)), share=share)
+    launcher.launch(spec)
+    status = end_of(launcher, spec.ref)
+    assert status.exceeded is not None
+    assert status.exceeded.limit is Limit.MEMORY
+    assert "held more than the 100 MB of memory that its job asks for" in status.exceeded.sentence
+    assert "vernier-memory-mb" in status.exceeded.sentence
+    assert not any(is_running(int(pid)) for pid in lines(platform.folder, "pids"))
+
+
+def test_pages_of_files_are_not_held_and_strays_are_counted(
+    platform: LocalPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MEMORY_SECONDS", 0.0)
+    launcher = platform.launcher()
+    source = """
+import mmap, subprocess
+with open('pages', 'wb') as file:
+    file.write(bytes(150 * 2**20))
+pages = mmap.mmap(os.open('pages', os.O_RDONLY), 0, prot=mmap.PROT_READ)
+sum(pages[at] for at in range(0, len(pages), 4096))
+tell('mapped', 'all')
+held = "held = bytearray(b'x' * (150 * 2**20)); import time; time.sleep(600)"
+while not os.path.exists('greedy'): time.sleep(0.01)
+subprocess.Popen([sys.executable, '-c', held], start_new_session=True)
+signal.pause()
+"""
+    spec = replace(platform.spec(source), share=Share(1, memory=100))
+    launcher.launch(spec)
+    wait_until(lambda: lines(platform.folder, "mapped"), 30)
+    for _ in range(3):
+        assert phase(launcher, spec.ref) is AttemptPhase.RUNNING
+    (platform.attempt_dir(spec.ref) / "work" / "greedy").touch()
+    status = end_of(platform.launcher(), spec.ref)
+    assert status.exceeded is not None, "by a launcher that has not started it"
 
 
 def test_who_ended_before_it_was_found_out_has_ended_well(platform: LocalPlatform) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from api_schemas.jobs import TrainingInput
 from worker.cluster import PRIMARY, Replica, Role
-from worker.resources import Machine, Need, Share, find_share, need_of
+from worker.resources import Machine, Need, Share, find_share, free_of, need_of
 
 MASTER, WORKER = PRIMARY.name, Replica(Role.WORKER, 0).name
 TWO_GPUS = Machine(8, ("0", "1"))
@@ -60,6 +60,13 @@ class TestNeeds:
     def test_the_tier_with_a_gpu_has_one(self) -> None:
         assert _need(scaleTier="BASIC_GPU") == Need(1, {MASTER: 1})
 
+    @pytest.mark.parametrize(("label", "memory"), [("100", 300), ("1", 3), ("much", 0), ("0", 0), ("", 0)])
+    def test_a_label_asks_for_memory_of_each_replica(self, label: str, memory: int) -> None:
+        training = {**CUSTOM, "workerType": "n1-standard-4", "workerCount": "2"}
+        labels = {"vernier-memory-mb": label}
+        assert _need(Machine(8, memory=4000), labels, **training) == Need(3, memory=memory)
+        assert _need(Machine(8), labels, **training) == Need(3), "where it is not counted"
+
     @pytest.mark.parametrize(
         ("label", "percent"), [("50", 50), ("100", 100), ("1", 1), ("many", 100), ("0", 100)]
     )
@@ -94,6 +101,24 @@ class TestShares:
         ], "and a whole device stays free for as long as it can"
         assert find_share(TWO_GPUS, taken, half) is None
 
+    def test_memory_is_never_given_twice(self) -> None:
+        machine = Machine(8, memory=1000)
+        first = find_share(machine, [], Need(1, memory=600))
+        assert first == Share(1, memory=600)
+        assert find_share(machine, [first], Need(1, memory=401)) is None
+        assert find_share(machine, [first], Need(1, memory=400)) == Share(1, memory=400)
+        assert find_share(machine, [first, Share(1, memory=900)], Need(1)) == Share(1), "it asks for none"
+        assert find_share(Machine(8), [first], Need(1, memory=401)) is not None, "where it is not counted"
+
+    def test_what_is_free_is_told_of_what_is_needed(self) -> None:
+        machine, taken = Machine(4, ("0", "1"), memory=1000), [Share(1, {MASTER: ["0"]}, 50, 300)]
+        assert free_of(machine, taken, Need(1)) == "free are 3 of 4 CPU slots"
+        need = Need(1, {MASTER: 1}, memory=1)
+        assert free_of(machine, taken, need) == (
+            "free are 3 of 4 CPU slots, 700 of 1000 MB of memory and 1 of 2 GPUs"
+        )
+        assert "2 of 2 GPUs" in free_of(machine, taken, Need(1, {MASTER: 1}, 50))
+
     def test_a_replica_has_different_devices(self) -> None:
         assert find_share(TWO_GPUS, [], Need(1, {MASTER: 2}, 50)) == Share(1, {MASTER: ["0", "1"]}, 50)
         assert find_share(TWO_GPUS, [], Need(1, {MASTER: 3}, 10)) is None
@@ -111,7 +136,7 @@ class TestShares:
         assert find_share(TWO_GPUS, [gone], Need(1, {MASTER: 2})) == Share(1, {MASTER: ["0", "1"]})
 
     def test_a_share_is_kept_as_json(self) -> None:
-        for share in (Share(2), Share(1, {MASTER: ["0", "1"]}, 50), Share(1, {})):
+        for share in (Share(2), Share(1, {MASTER: ["0", "1"]}, 50, 7), Share(1, {})):
             assert Share.from_json(share.to_json()) == share
         assert Share.from_json(None) == Share(1), "as earlier releases gave"
 

@@ -45,6 +45,7 @@ def test_whatever_runs_no_slot_is_given_twice(
 
 WHOLE = Machine(4, ("0", "1"))
 ONE_SLOT, ALL_SLOTS, ONE_GPU = Need(1), Need(4), Need(1, {"master-replica-0": 1})
+BOTH_GPUS = Need(1, {"master-replica-0": 2})
 ONE = Share(1, {})
 WITH_GPU = Share(1, {"master-replica-0": ["0"]})
 
@@ -58,7 +59,7 @@ WITH_GPU = Share(1, {"master-replica-0": ["0"]})
             {OTHER: [ONE]}, [], ALL_SLOTS, 1, 0, id="what needs the machine waits until it is empty"
         ),
         pytest.param(
-            {OTHER: [ONE]}, [(OTHER, 1, ALL_SLOTS)], ONE_SLOT, 1, 0, id="who waits has its turn first"
+            {THIRD: [ONE]}, [(OTHER, 1, ALL_SLOTS)], ONE_SLOT, 1, 0, id="who waits has its turn first"
         ),
         pytest.param(
             {ME: [ONE] * 3}, [(OTHER, 1, ALL_SLOTS)], ONE_SLOT, 9, 0, id="also before who has trials"
@@ -72,6 +73,35 @@ WITH_GPU = Share(1, {"master-replica-0": ["0"]})
         pytest.param(
             {ME: [ONE]}, [(OTHER, 1, ONE_GPU)], ONE_SLOT, 9, 1, id="others may have what it needs not"
         ),
+        pytest.param(
+            {THIRD: [WITH_GPU, Share(1, {"master-replica-0": ["1"]})]},
+            [(OTHER, 1, ONE_GPU), (5, 2, ONE_GPU), (6, 3, ONE_GPU), (7, 4, ONE_GPU)],
+            ONE_SLOT,
+            9,
+            0,
+            id="slots are kept for those who can all run together",
+        ),
+        pytest.param(
+            {THIRD: [WITH_GPU]},
+            [(OTHER, 1, BOTH_GPUS), (5, 2, ONE_GPU), (6, 3, ONE_GPU)],
+            ONE_SLOT,
+            9,
+            2,
+            id="and not for those who can't before others have ended",
+        ),
+        pytest.param(
+            {ME: [ONE] * 2, OTHER: [ONE]}, [(OTHER, 1, ONE_SLOT)], ONE_SLOT, 9, 0, id="poorer first"
+        ),
+        pytest.param({ME: [ONE], OTHER: [ONE]}, [(OTHER, 1, ONE_SLOT)], ONE_SLOT, 9, 1, id="as poor: one"),
+        pytest.param({ME: [ONE], OTHER: [ONE] * 2}, [(OTHER, 1, ONE_SLOT)], ONE_SLOT, 9, 1, id="I am poorer"),
+        pytest.param(
+            {ME: [ONE] * 2, OTHER: [ONE], THIRD: [WITH_GPU]},
+            [(OTHER, 1, BOTH_GPUS)],
+            Need(0),
+            1,
+            1,
+            id="nothing lies idle for who can't use it",
+        ),
     ],
 )
 def test_turns(
@@ -81,7 +111,7 @@ def test_turns(
     wanted: int,
     count: int,
 ) -> None:
-    running = {ME, *(OTHER for _ in waiters)}
+    running = {ME, *taken, *(OTHER for _ in waiters)}
     shares = shares_to_start(WHOLE, taken, running, [Waiter(*each) for each in waiters], ME, need, wanted)
     assert len(shares) == count
 

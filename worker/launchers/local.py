@@ -71,10 +71,11 @@ class LocalLauncher:
         gpus: tuple[str, ...] | None = None,
         cpus_per_replica: int = 1,
         limits: Limits | None = None,
+        memory: int | None = None,
     ) -> None:
         self._jobs_dir = jobs_dir
         self._trial_python = trial_python
-        self._machine = Machine(slots, gpus, cpus_per_replica)
+        self._machine = Machine(slots, gpus, cpus_per_replica, memory)
         self._max_package_bytes = max_package_bytes
         self._ended = ended
         self._objects_dir = objects_dir
@@ -132,7 +133,8 @@ class LocalLauncher:
         try:
             if isinstance(spec.job_dir, Path):
                 spec.job_dir.mkdir(parents=True, exist_ok=True)
-                self._limit_watch.begin(groups, spec.job_dir)
+            job_dir = spec.job_dir if isinstance(spec.job_dir, Path) else None
+            self._limit_watch.begin(groups, job_dir, spec.share.memory // len(spec.cluster.replicas))
             self._memory_watch.begin(groups.directory)
             with groups.starting(spec.cluster.replicas, self._ports.addresses) as addresses:
                 for replica in addresses:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from worker.launchers.machine_memory import total_memory
 from worker.launchers.protocol import MemoryUse
 
 PROC = Path("/proc")
@@ -77,17 +78,6 @@ def memory_use(directory: Path) -> MemoryUse:
     except (OSError, ValueError):
         killed = 0
     return MemoryUse(_kept(directory), killed, total_memory())
-
-
-def total_memory() -> int | None:
-    """Bytes that all trials could have together: the machine's, or what our control group may have of it."""
-    try:
-        machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        return None
-    with suppress(OSError, ValueError):
-        return min(machine, int((_own_cgroup() / "memory.max").read_text()))
-    return machine
 
 
 def _keep(directory: Path, taken: int) -> None:

@@ -142,6 +142,10 @@ class ProcessGroup:
                 total += self._path(name).lstat().st_size
         return total
 
+    def processes(self) -> list[int]:
+        """Ids of its processes, those that left the group included. Linux only: elsewhere none."""
+        return _processes_marked(self.directory)
+
     def forget(self) -> None:
         """Once nothing of it is left: as if it had never been started. What it printed stays.
 
