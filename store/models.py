@@ -163,7 +163,7 @@ class Attempt(Base):
     """From 1 within the trial."""
     state: Mapped[AttemptState] = mapped_column(default=AttemptState.LAUNCHING)
     stop_reason: Mapped[str | None] = mapped_column(String(16))
-    """Why it was told to stop (EARLY, CANCEL, TIMEOUT, JOB_ENDED), written before it is told."""
+    """Why it was told to stop (EARLY, CANCEL, JOB_ENDED, REFUSED), written before it is told."""
     exit_code: Mapped[int | None]
     """0 to 255 from the process; minus the signal's number when a signal ended it."""
     failure_class: Mapped[str | None] = mapped_column(String(16))

@@ -20,7 +20,7 @@ from worker.view import current
 
 log = structlog.get_logger(__name__)
 
-EARLY, CANCEL, JOB_ENDED = "EARLY", "CANCEL", "JOB_ENDED"
+EARLY, CANCEL, JOB_ENDED, REFUSED = "EARLY", "CANCEL", "JOB_ENDED", "REFUSED"
 """Why an attempt was told to stop."""
 
 ENDED_WELL = ("Module completed; cleaning up.", "Clean up finished.", "Task completed successfully.")
@@ -34,6 +34,16 @@ def tell_to_stop(trial: Trial, reason: str) -> None:
     attempt = current(trial)
     if attempt.stop_reason is None:
         attempt.stop_reason = reason
+
+
+def tell_refused(trial: Trial, reason: str) -> None:
+    """Write that the platform refused to start the trial's attempt.
+
+    It is stopped like any other before it is closed: another worker may have started it meanwhile, or still
+    mean to.
+    """
+    tell_to_stop(trial, REFUSED)
+    current(trial).evidence = {"reason": reason}
 
 
 def close(job: Job, trial: Trial, sight: Sight, tag: str | None, max_lost: int, now: float) -> None:
@@ -50,6 +60,8 @@ def close(job: Job, trial: Trial, sight: Sight, tag: str | None, max_lost: int, 
     if stopped and attempt.stop_reason == EARLY:
         trial.stopped_early = True
         finish_trial(job, trial, State.SUCCEEDED, now)
+    elif stopped and attempt.stop_reason == REFUSED:
+        _fail(job, trial, failures.not_launched((attempt.evidence or {})["reason"]), now)
     elif stopped and attempt.stop_reason is not None:
         finish_trial(job, trial, State.CANCELLED, now)
     elif sight.status.phase is AttemptPhase.LOST and job.verdict is not None:
@@ -73,12 +85,6 @@ def close(job: Job, trial: Trial, sight: Sight, tag: str | None, max_lost: int, 
         exit_code=attempt.exit_code,
         state=str(trial.state),
     )
-
-
-def close_not_launched(job: Job, trial: Trial, reason: str, now: float) -> None:
-    """The platform refused to start the trial's attempt."""
-    _end(current(trial), None, now)
-    _fail(job, trial, failures.not_launched(reason), now)
 
 
 def tell_end(session: Session, job: Job, trial: Trial, now: float) -> None:

@@ -91,7 +91,9 @@ def too_much(exceeded: Exceeded) -> Failure:
 
 def not_launched(reason: str) -> Failure:
     """An attempt that the platform refused to start."""
-    return Failure(FailureClass.LAUNCH, f"The replica master 0 could not be started: {reason}", {})
+    return Failure(
+        FailureClass.LAUNCH, f"The replica master 0 could not be started: {reason}", {"reason": reason}
+    )
 
 
 def last_traceback(text: str) -> str | None:

@@ -25,15 +25,15 @@ from store.jobs import Lease, LeaseLost, acquire_lease, hold_lease, release_leas
 from store.log_entries import NewEntry, add_log_entries, tell
 from store.measurements import add_measurements, curves_of, last_value
 from store.models import Job, Trial
-from store.states import AttemptState, State
+from store.states import FINISHED, AttemptState, State
 from store.trials import add_trial, hold_slots, is_in_line, live_trials
 from worker.closing import (
     CANCEL,
     EARLY,
     JOB_ENDED,
     close,
-    close_not_launched,
     tell_end,
+    tell_refused,
     tell_to_stop,
     verdict,
 )
@@ -389,11 +389,9 @@ class Reconciler:
             return False
         with self._database.write() as session:
             job = self._hold(session, lease)
-            trials = [trial for trial in live_trials(session, job.id) if trial.id in refused]
-            for trial in trials:
-                close_not_launched(job, trial, refused[trial.id], self._clock())
-                tell_end(session, job, trial, self._clock())
-            self._settle(session, job, view, trials)
+            for trial in live_trials(session, job.id):
+                if trial.id in refused:
+                    tell_refused(trial, refused[trial.id])
         return True
 
     # What every step shares
@@ -406,6 +404,8 @@ class Reconciler:
     def _put_off(self, lease: Lease) -> None:
         with suppress(LeaseLost), self._database.write() as session:
             job = self._hold(session, lease)
+            if job.state in FINISHED:
+                return  # A commit that was told to have failed had not.
             job.next_check_at = self._clock() + self._pace.trouble_seconds
             job.waiting = None  # Nobody should wait for it to take what it may never take.
 

@@ -23,6 +23,8 @@ from tests.worker.launcher_contract import (
     stopped,
 )
 from tests.worker.local_platform import JOB, LocalPlatform, local_platform
+from tests.worker.preparation_contract import HELD_SETUP
+from tests.worker.trainer_archives import source_archive
 from worker.cluster import Cluster
 from worker.launchers.process_group import ProcessGroup
 from worker.launchers.protocol import AttemptPhase, AttemptRef, AttemptStatus, LaunchFailed, PackagesSpec
@@ -334,4 +336,17 @@ def test_an_installation_that_was_abandoned_before_it_began_does_not_begin(platf
     assert launcher.abandon_preparation(JOB)
     launcher.prepare(PackagesSpec(JOB, ("/nowhere/trainer.tar.gz",)))
     assert not list(platform.jobs_dir.rglob("install/pid"))
+    assert launcher.abandon_preparation(JOB)
+
+
+def test_an_installation_that_was_killed_and_abandoned_does_not_begin_again(platform: LocalPlatform) -> None:
+    """As a worker that meant to begin it again, and slept while another ended the job."""
+    launcher = platform.launcher()
+    package = source_archive(platform.folder, "held", "", HELD_SETUP.format(folder=str(platform.folder)))
+    spec = PackagesSpec(JOB, (str(package),))
+    launcher.prepare(spec)
+    wait_until(lambda: lines(platform.folder, "begun"), 30)
+    platform.wipe_out_preparation(JOB)
+    wait_until(lambda: launcher.abandon_preparation(JOB), 30)
+    platform.launcher().prepare(spec)
     assert launcher.abandon_preparation(JOB)

@@ -12,6 +12,7 @@ from tests.worker.launcher_contract import (
     AS_A_REPLICA,
     CLUSTER,
     FIRST_WORKER,
+    LONG,
     SECOND_WORKER,
     SERVER,
     end_of,
@@ -64,6 +65,23 @@ def test_a_service_that_is_killed_while_it_launches_leaves_nothing_running(platf
     assert not any(is_running(leader) for leader in leaders)
     launcher.launch(spec)
     wait_until(lambda: len(lines(platform.folder, "config")) == 10, 30)
+
+
+@pytest.mark.parametrize("cut_short", [False, True], ids=["never launched", "launched in part"])
+def test_what_was_stopped_before_all_of_it_was_launched_is_not_launched_by_who_comes_late(
+    platform: LocalPlatform, cut_short: bool
+) -> None:
+    """As a worker that meant to, and slept while another closed the attempt."""
+    launcher, spec = platform.launcher(), platform.spec(CLUSTERED, cluster=CLUSTER)
+    if cut_short:
+        launcher.launch(spec)
+        (platform.attempt_dir(spec.ref) / "replicas" / "started").unlink()
+    launcher.stop(spec.ref, LONG)
+    assert phase(launcher, spec.ref) is AttemptPhase.ABSENT
+    platform.launcher().launch(spec)
+    assert phase(launcher, spec.ref) is AttemptPhase.ABSENT
+    groups = ReplicaGroups(platform.attempt_dir(spec.ref)).groups().values()
+    assert not any(group.leader() for group in groups)
 
 
 def test_where_replicas_listen_outlives_the_service(platform: LocalPlatform) -> None:

@@ -101,7 +101,7 @@ class LocalLauncher:
             return Preparation(PreparationPhase.READY)
         group = self._install_group(spec.job)
         status = group.status()
-        if status.phase is AttemptPhase.LOST:
+        if status.phase is AttemptPhase.LOST and not self._abandoned(spec.job).exists():
             # Killed from outside. Installing again from the start is harmless.
             group.forget()
             status = AttemptStatus(AttemptPhase.ABSENT)
@@ -120,7 +120,9 @@ class LocalLauncher:
 
     def abandon_preparation(self, job: JobRef) -> bool:
         group = self._install_group(job)
-        # Asked of one that was not begun, too: it will not be, by a worker that had meant to.
+        # Asked of one that was not begun, or is lost, too: it will not be, by a worker that had meant to.
+        group.directory.mkdir(parents=True, exist_ok=True)
+        self._abandoned(job).touch()
         group.stop(INSTALL_GRACE_SECONDS)
         if group.status().phase is AttemptPhase.RUNNING:
             self._watch(group.leader(), job)
@@ -233,6 +235,9 @@ class LocalLauncher:
 
     def _install_group(self, job: JobRef) -> ProcessGroup:
         return ProcessGroup(self._job_dir(job) / "install")
+
+    def _abandoned(self, job: JobRef) -> Path:
+        return self._install_group(job).directory / "abandoned"
 
     def _start_install(self, spec: PackagesSpec, group: ProcessGroup) -> None:
         job_dir = self._job_dir(spec.job)

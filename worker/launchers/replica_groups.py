@@ -62,7 +62,7 @@ class ReplicaGroups:
             return
         self._shared.mkdir(parents=True, exist_ok=True)
         with self._locked(wait=True):
-            if self._started() or self._sealed():
+            if self._started() or self._is_sealed():
                 yield {}
                 return
             self._abandon()
@@ -99,14 +99,17 @@ class ReplicaGroups:
         return AttemptStatus(AttemptPhase.RUNNING) if going_on else end
 
     def stop(self, grace_seconds: float) -> None:
-        """Tell all replicas to end; kill them once the grace is over. Does not wait."""
+        """Tell all replicas to end; kill them once the grace is over. Does not wait.
+
+        Of a launch that was cut short nothing is left, and it is not done again.
+        """
+        if self._shared.exists() and self._seal():
+            return
         groups = self.groups()
         if self._started():
             statuses = {replica: group.status() for replica, group in groups.items()}
             if outcome(statuses, told=False) is None:
                 (self._shared / "stop").touch()
-        elif self._shared.exists():
-            (self._shared / "stop").touch()  # Its launch was cut short, and is not to be done again.
         for group in groups.values():
             group.stop(grace_seconds)
 
@@ -131,12 +134,21 @@ class ReplicaGroups:
             return [PRIMARY]
         return [Replica.named(name) for name in told]
 
-    def _sealed(self) -> bool:
-        """Whether it was told to stop; of what has not been started: before it could be."""
-        return (self._shared / "stop").exists() or (self.directory / "stop").exists()
-
     def _started(self) -> bool:
         return (self._shared / "started").exists()
+
+    def _seal(self) -> bool:
+        """Keep what was not started as a whole from ever being; false if it was, or is being started now."""
+        with self._locked(wait=False) as is_ours:
+            if not is_ours or self._started():
+                return False
+            (self._shared / "stop").touch()
+            self._abandon()
+            return True
+
+    def _is_sealed(self) -> bool:
+        # Who stopped it before there was anything of it did not know of replicas.
+        return (self._shared / "stop").exists() or (self.directory / "stop").exists()
 
     def _abandon(self) -> None:
         """Undo a launch that was cut short: what it started ends, and can be started again."""

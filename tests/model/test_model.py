@@ -1,0 +1,71 @@
+"""The states of jobs, trials and attempts, in random interleavings of looks, faults and what trials do.
+
+`python -m tests.model` makes many more runs. A plan that broke something is kept here as a test of its own.
+"""
+
+import secrets
+
+import pytest
+
+from tests.model.plan import Cancel, Look, Plan, Platform, Submit, Wait, Wake
+from tests.model.search import search
+from tests.model.workers import At, Cut, Fate
+from tests.model.world import run
+
+RUNS = 150
+SEEDS = 10**9
+MET = {
+    "attempt not started",
+    "cancel",
+    "decision replayed",
+    "job CANCELLED",
+    "job FAILED",
+    "job SUCCEEDED",
+    "job waits for room",
+    "late comer",
+    "lease lost",
+    "look at a job failed",
+    "trial stopped early",
+}
+"""What the runs are about: a search that never comes to one of these shows less than it says."""
+
+
+@pytest.mark.timeout(900)  # Making a failing plan short takes long.
+def test_the_guarantees_hold_in_random_interleavings() -> None:
+    first = secrets.randbelow(SEEDS)
+    met = search(range(first, first + RUNS))
+    for fate in list(Fate)[1:]:
+        assert met.keys() >= {f"{fate} {at}" for at in (At.BEGIN, At.COMMITTED)}
+    assert met.keys() >= MET
+
+
+def test_a_seed_gives_the_same_run_again() -> None:
+    assert search(range(7, 10)) == search(range(7, 10))
+
+
+def test_an_attempt_that_was_refused_is_not_started_by_a_worker_that_comes_late() -> None:
+    """The worker that hangs had meant to start it before another was refused, and closed it for that."""
+    before_launch = Cut(Fate.HANGS, At.LAUNCH)
+    run([Submit("plain"), Look(0, 0, before_launch), Platform(refusals=1), Wait(31.0), Look(1, 0)])
+
+
+def test_an_attempt_that_one_worker_started_and_another_was_refused_ends_before_it_is_closed() -> None:
+    plan: Plan = [
+        Submit("plain"),
+        Look(0, 0, Cut(Fate.HANGS, At.LAUNCH)),
+        Wait(31.0),
+        Look(1, 0, Cut(Fate.HANGS, At.LAUNCH)),
+        Wake(0),
+        Platform(refusals=1, stubborn=True),
+        Wake(1),
+    ]
+    assert run(plan)["job FAILED"]
+
+
+def test_a_worker_that_dies_over_a_refusal_leaves_it_to_the_next() -> None:
+    after_stop = Cut(Fate.DIES, At.STOPPED)
+    assert run([Submit("plain"), Platform(refusals=1), Look(0, 0, after_stop)])["job FAILED"]
+
+
+def test_a_job_whose_end_was_written_though_told_to_have_failed_is_not_looked_at_again() -> None:
+    run([Submit("plain"), Cancel(0), Look(0, 0, Cut(Fate.MEETS_TROUBLE, At.COMMITTED, 1))])
