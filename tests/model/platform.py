@@ -19,8 +19,10 @@ from worker.launchers.protocol import (
     AttemptRef,
     AttemptSpec,
     AttemptStatus,
+    Exceeded,
     JobRef,
     LaunchFailed,
+    Limit,
     MetricPlaces,
     PackagesSpec,
     Preparation,
@@ -205,7 +207,7 @@ class SimulatedPlatform:
             self._write_metrics(process, '{"global_step": "1')
             process.ended = AttemptStatus(AttemptPhase.LOST, None, process.told is not None)
         elif how is End.TOO_MUCH:
-            self._end(process, KILLED, exceeded="It printed too much.")
+            self._end(process, KILLED, exceeded=Exceeded(Limit.OUTPUT, "It printed too much."))
         else:
             self._end(process, {End.WELL: 0, End.BADLY: 1, End.BY_SIGNAL: KILLED}[how])
 
@@ -223,7 +225,7 @@ class SimulatedPlatform:
             elif self.well and installation.ready is None:
                 installation.ready = True
 
-    def _end(self, process: Process, exit_code: int, exceeded: str | None = None) -> None:
+    def _end(self, process: Process, exit_code: int, exceeded: Exceeded | None = None) -> None:
         failed = (ReplicaEnd(PRIMARY, exit_code),) if exit_code else ()
         process.ended = AttemptStatus(
             AttemptPhase.ENDED, exit_code, process.told is not None, failed, exceeded
