@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -27,21 +27,40 @@ def wait_until(found: Callable[[], T], seconds: float = DEADLINE_SECONDS) -> T:
 
 
 class RunningService:
-    """Starts at once; `address` is known when it listens. Stopped or killed by its own process id."""
+    """Starts at once; `address` is known when it listens. Stopped or killed by its own process id.
 
-    def __init__(self, data_dir: Path, **settings: str | float) -> None:
+    Args:
+        within: a command that runs the service, given as its further arguments, in its own place.
+        seen_as: the data folder, as this service sees it.
+        variables: of its environment, besides its settings.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        within: Sequence[str] = (),
+        seen_as: Path | None = None,
+        variables: Mapping[str, str] | None = None,
+        **settings: str | float,
+    ) -> None:
         self.data_dir = data_dir
         data_dir.mkdir(parents=True, exist_ok=True)
         (data_dir / "address").unlink(missing_ok=True)
         environment: Mapping[str, str] = {
             **os.environ,
+            **(variables or {}),
             "VERNIER_POLL_SECONDS": "0.2",
             "VERNIER_SWEEP_SECONDS": "0.2",
             **{f"VERNIER_{name.upper()}": str(value) for name, value in settings.items()},
         }
         with (data_dir / "service.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", "serve", "--port", "0", "--data-dir", str(data_dir)],
+                [
+                    *within,
+                    *(sys.executable, "-m", "cli.main", "serve", "--port", "0"),
+                    *("--data-dir", str(seen_as or data_dir)),
+                ],
                 env=environment,
                 stdout=log,
                 stderr=log,

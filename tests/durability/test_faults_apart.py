@@ -4,14 +4,11 @@ Each test runs the same job, and disturbs it once half of its trials have begun.
 as if it had not: every trial ran once, and each of its steps is stored once.
 """
 
-import json
 import random
 import signal
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -19,36 +16,13 @@ from sqlalchemy import select
 
 from store.database import Database
 from store.models import Job
+from tests.durability.the_job import AT_ONCE, TheJob
 from tests.postgres_server import PostgresServer
 from tests.redis_server import RedisServer
 from tests.running_cluster import WORKERS, RunningCluster
 from tests.running_service import wait_until
-from tests.trainer_packages import write_trainer
 
-TRIALS, AT_ONCE, STEPS = 6, 3, 5
 LEASE_SECONDS = 3.0
-ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
-
-# A trial waits at its third step until it may go on, so that what is disturbed is the middle of the job.
-TRAINER = f"""
-import json, os, sys, time
-
-trial = int(os.environ["CLOUD_ML_TRIAL_ID"])
-folder = os.path.dirname(sys.argv[-1])
-
-def note(what):
-    with open(os.path.join(folder, "notes.jsonl"), "a") as file:
-        file.write(json.dumps({{"trial": trial, "what": what}}) + "\\n")
-
-note("start")
-for step in range(1, {STEPS} + 1):
-    record = {{"timestamp": time.time(), "global_step": str(step), "score": str(trial + step / 16)}}
-    with open(os.environ["CLOUD_ML_HP_METRIC_FILE"], "a") as out:
-        out.write(json.dumps(record) + "\\n")
-    while step == 3 and not os.path.exists(os.path.join(folder, "go")):
-        time.sleep(0.02)
-note("end")
-"""
 
 
 class Servers:
@@ -77,66 +51,6 @@ def cluster(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Itera
         trouble_seconds=1,
     ) as cluster:
         yield cluster
-
-
-class TheJob:
-    """The job that each test disturbs."""
-
-    def __init__(self, http: httpx.Client, folder: Path, name: str) -> None:
-        self._http = http
-        self._folder = folder
-        self._name = name
-        (folder / "runs").mkdir()
-
-    def submit(self) -> None:
-        package = write_trainer(self._folder / "package", TRAINER)
-        training = {
-            "packageUris": [package],
-            "pythonModule": "trainer.task",
-            "jobDir": str(self._folder / "runs"),
-            "hyperparameters": {
-                "goal": "MAXIMIZE",
-                "hyperparameterMetricTag": "score",
-                "maxTrials": TRIALS,
-                "maxParallelTrials": AT_ONCE,
-                "params": [{"parameterName": "x", "type": "DOUBLE", "minValue": 0, "maxValue": 1}],
-            },
-        }
-        answer = self._http.post("/jobs", json={"jobId": self._name, "trainingInput": training})
-        assert answer.status_code == 200, answer.text
-
-    def get(self) -> dict[str, Any]:
-        job: dict[str, Any] = self._http.get(f"/jobs/{self._name}").json()
-        return job
-
-    def notes(self) -> list[dict[str, Any]]:
-        file = self._folder / "runs" / "notes.jsonl"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-
-    def reach_the_middle(self) -> None:
-        wait_until(lambda: len(self.notes()) == AT_ONCE)
-
-    def go_on(self) -> None:
-        (self._folder / "runs" / "go").touch()
-
-    def ends_as_ever(self) -> None:
-        self.go_on()
-        job = wait_until(lambda: job if (job := self.get()).get("state") in ENDED else None)
-        assert job is not None
-        assert job["state"] == "SUCCEEDED", job.get("errorMessage")
-        trials = job["trainingOutput"]["trials"]
-        assert [int(trial["trialId"]) for trial in trials] == list(range(TRIALS, 0, -1))
-        for trial in trials:
-            number = int(trial["trialId"])
-            steps = [(int(point["trainingStep"]), point["objectiveValue"]) for point in trial["allMetrics"]]
-            assert steps == [(step, number + step / 16) for step in range(1, STEPS + 1)]
-        counted = Counter((note["trial"], note["what"]) for note in self.notes())
-        assert counted == {(trial, what): 1 for trial in range(1, TRIALS + 1) for what in ("start", "end")}
-        live = most = 0
-        for note in self.notes():
-            live += 1 if note["what"] == "start" else -1
-            most = max(most, live)
-        assert most <= AT_ONCE
 
 
 def worker_name(cluster: RunningCluster, worker: str) -> str:

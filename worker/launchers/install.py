@@ -8,7 +8,9 @@ pip is run as the contract describes (docs/contract.md 4.1): each package first 
 what it requires. pip unpacks; nothing here does.
 """
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -25,6 +27,10 @@ from store.objects.errors import ObjectStoreError
 from store.objects.files import ObjectFiles
 from store.objects.names import Place, is_gs
 
+NO_ROOM = 75
+"""The exit status where the disk is full; that of sysexits.h for what may be tried again."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says of a disk without room."""
 ENDINGS = (".tar.gz", ".tgz", ".zip", ".whl")
 
 
@@ -62,9 +68,15 @@ def main(arguments: list[str]) -> int:
         make_environment(plan.env, plan.python)
         for file in files:
             install(file, plan.env)
-    except InstallFailed as error:
+    except (InstallFailed, OSError) as error:
+        # The words, as it may be pip that says so.
+        full = any(os.strerror(number) in str(error) for number in FULL)
+        if full:
+            # What was begun takes the room in which anything can be told, this error first.
+            shutil.rmtree(plan.packages, ignore_errors=True)
+            shutil.rmtree(plan.env, ignore_errors=True)
         print(error, file=sys.stderr)
-        return 1
+        return NO_ROOM if full else 1
     return 0
 
 

@@ -9,6 +9,7 @@
                                              replicas/  the same of each other replica
 """
 
+import errno
 import json
 import math
 import os
@@ -23,6 +24,7 @@ from pathlib import Path
 from store.objects.names import Place
 from worker.cluster import PRIMARY, Replica
 from worker.google_storage import GoogleStorage, Unreachable
+from worker.launchers import install
 from worker.launchers.limits import Limits, LimitWatch
 from worker.launchers.memory import MemoryWatch, memory_use
 from worker.launchers.ports import Ports
@@ -111,6 +113,9 @@ class LocalLauncher:
             self._watch(group.leader(), spec.job)
         elif status.exit_code == 0:
             return Preparation(PreparationPhase.READY)
+        elif status.exit_code == install.NO_ROOM:
+            group.forget()
+            raise OSError(errno.ENOSPC, "The packages find no room on the disk", str(self._job_dir(spec.job)))
         else:
             said = group.last_lines(4000).strip()
             return Preparation(
@@ -143,6 +148,8 @@ class LocalLauncher:
                     told = spec.cluster.variables(replica, addresses) | spec.share.visible_devices(replica)
                     self._start(spec, groups.group(replica), python, told)
         except OSError as error:
+            if error.errno in install.FULL:
+                raise
             raise LaunchFailed(f"{error.strerror}: {error.filename or python}") from error
         except ValueError as error:  # A NUL, which no system call takes.
             raise LaunchFailed(f"an argument, a variable or the job dir is unusable: {error}") from error

@@ -29,10 +29,18 @@ from worker.launchers.protocol import AttemptPhase, AttemptStatus
 # an ignored signal it is not inherited by the program. Its last act ends what the program left in the group,
 # itself included: later, with the leader gone, only processes that still carry the mark can be found. The
 # errors are the program's alone, not the shell's, which says `Killed` of one that a signal ended.
+#
+# On a full disk nothing is run that could not be found again, and how it ended waits until there is room to
+# say it: without that it would be taken for lost, and run once more. No directory, no waiting.
 WRAPPER = (
     "trap : TERM INT HUP; _vernier_pid=$1; _vernier_status=$2; _vernier_errors=$3; shift 3; "
-    'echo $$ >"$_vernier_pid"; (exec "$@" 2>>"$_vernier_errors"); echo $? >"$_vernier_status"; kill -KILL -$$'
+    'echo $$ >"$_vernier_pid" || { rm -f "$_vernier_pid"; exit 1; }; '
+    '(exec "$@" 2>>"$_vernier_errors"); _vernier_code=$?; '
+    'until echo $_vernier_code >"$_vernier_status" || [ ! -e "$_vernier_pid" ]; do sleep 1; done; '
+    "kill -KILL -$$"
 )
+ROOM_BYTES = 4096
+"""What has to be free where a program is started, for what will be told of it."""
 MARK = "VERNIER_PROCESS_GROUP"
 """Environment variable with the directory, by which processes that left the group are found."""
 LAST_SIGNAL = max(signal.valid_signals())
@@ -50,7 +58,7 @@ class ProcessGroup:
         """Start the program unless it was started or stopped before; gives the leader's id if it was now.
 
         Raises:
-            OSError: it can't be started (no such directory, no memory, no process left).
+            OSError: it can't be started (no such directory, no room on the disk, no memory, no process left).
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -61,6 +69,7 @@ class ProcessGroup:
                 or self._path("stop").exists()
             ):
                 return None
+            self._find_room()
             self._path("stderr.log").touch()
             with self._path("stdout.log").open("ab") as stdout:
                 command = ["/bin/sh", "-c", WRAPPER, "vernier-trial"]
@@ -80,6 +89,13 @@ class ProcessGroup:
             return process.pid
         finally:
             os.close(lock)
+
+    def _find_room(self) -> None:
+        room = self._path("room")
+        try:
+            room.write_bytes(bytes(ROOM_BYTES))
+        finally:
+            room.unlink(missing_ok=True)
 
     def status(self) -> AttemptStatus:
         """How it is. ENDED and LOST are told only once no process of it is left: those are killed first."""

@@ -185,7 +185,11 @@ class Launcher(Protocol):
         ...
 
     def prepare(self, spec: PackagesSpec) -> Preparation:
-        """Start installing the job's packages, or say how far that is."""
+        """Start installing the job's packages, or say how far that is.
+
+        Raises:
+            OSError: the disk is full. It can be asked again.
+        """
         ...
 
     def abandon_preparation(self, job: JobRef) -> bool:
@@ -197,6 +201,7 @@ class Launcher(Protocol):
 
         Raises:
             LaunchFailed: the platform refused.
+            OSError: its disk is full. Nothing was started, and it can be asked again.
         """
         ...
 
