@@ -23,6 +23,7 @@ from cli.listening import LOOPBACK_NAMES
 from service.app import make_api
 from service.config import DoorConfig
 from settings import Settings
+from store.clearing import Cleared
 from store.data_folder import claim_data_folder
 from store.database import Database
 from store.jobs import job_key, release_leases
@@ -33,6 +34,7 @@ from worker.launchers.local import LocalLauncher
 from worker.launchers.machine_memory import find_memory
 from worker.launchers.protocol import JobRef
 from worker.reconcile import Pace, Reconciler
+from worker.retention import Kept, Retention
 from worker.tasks import add_tasks, make_notify
 
 log = structlog.get_logger(__name__)
@@ -169,6 +171,8 @@ class Hands:
             max_lost_attempts=settings.max_lost_attempts,
         )
         add_tasks(app, database, Reconciler(database, self._launcher, pace, name))
+        self._told = threading.Event()
+        self._retention = _retention(settings, database, self._launcher, self._told)
         self._controller = WorkController(
             app=app,
             pool="threads",
@@ -190,15 +194,20 @@ class Hands:
         """Begin to look after jobs, those of earlier runs first."""
         celery_state.should_stop = None
         self._thread.start()
+        if self._retention is not None:
+            self._retention.start()
 
     def stop(self) -> None:
         """Stop looking after jobs. Trials go on, and are found again by who looks next."""
+        self._told.set()
         # The way Celery's own signal handlers ask for a warm shutdown; the loop looks at it.
         celery_state.should_stop = 0
         # Twice it waits for a message before it ends: once before it looks, once after.
         for _ in range(2):
             self._notify(NO_JOB)
         self._thread.join(STOP_SECONDS)
+        if self._retention is not None and self._retention.is_alive():
+            self._retention.join(STOP_SECONDS)
         self._launcher.close()
 
     def _run(self) -> None:
@@ -210,6 +219,17 @@ class Hands:
             key = job_key(session, job.project, job.job_id)
         if key is not None:
             self._notify(key)
+
+
+def _retention(
+    settings: Settings, database: Database, launcher: LocalLauncher, stop: threading.Event
+) -> threading.Thread | None:
+    """The thread that clears ended jobs; None if all is kept."""
+    if settings.retention == "keep":
+        return None
+    goal = {"compact": Cleared.COMPACTED, "remove": Cleared.REMOVED}[settings.retention]
+    retention = Retention(database, launcher, Kept(goal, settings.retention_days))
+    return threading.Thread(target=retention.run, args=(stop,), name="retention", daemon=True)
 
 
 class Clock:

@@ -77,6 +77,11 @@ class Settings(BaseSettings):
     """How long a job is left alone after looking at it failed unexpectedly; the log says why."""
     max_lost_attempts: int = Field(default=3, ge=0)
     """How often a trial that vanished through no fault of its own is started again."""
+    retention: Literal["keep", "compact", "remove"] = "keep"
+    """What becomes of ended jobs: `compact` lets go of what no answer shows, `remove` of their logs, curves
+    and working directories too. Job dirs are never touched."""
+    retention_days: float = Field(default=30.0, gt=0)
+    """After how many days since the job's end."""
     worker_threads: int = Field(default=4, ge=1)
     """Jobs that are looked at in parallel."""
     log_format: Literal["console", "json"] = "console"

@@ -95,6 +95,22 @@ def points_json(points: Iterable[tuple[int, float]]) -> str:
     return orjson.dumps([metric(step, value) for step, value in points]).decode()
 
 
+def points_of(curve: str) -> list[tuple[int, float]]:
+    """The (step, value) points of what `points_json` gave."""
+    points = orjson.loads(curve)
+    return [(int(point.get("trainingStep", "0")), float(point["objectiveValue"])) for point in points]
+
+
+def ended_curves(session: Session, trial_pks: Sequence[int]) -> dict[int, list[tuple[int, float]]]:
+    """As `curves_of`, of trials that have ended: also where single measurements are not kept any more."""
+    curves: dict[int, list[tuple[int, float]]] = {}
+    for start in range(0, len(trial_pks), BATCH):
+        some = trial_pks[start : start + BATCH]
+        query = select(Trial.id, Trial.curve).where(Trial.id.in_(some), Trial.curve.is_not(None))
+        curves |= {pk: points_of(curve) for pk, curve in session.execute(query) if curve is not None}
+    return curves | curves_of(session, [pk for pk in trial_pks if pk not in curves])
+
+
 def curves_of_job(session: Session, job_pk: int) -> dict[int, list[tuple[int, float]]]:
     """Finite (step, value) points of all of a job's trials, by step: {trial key: points}."""
     curves: dict[int, list[tuple[int, float]]] = {}

@@ -59,6 +59,7 @@ class Job(Base):
         Index("jobs_due", "next_check_at"),
         Index("jobs_newest_first", "project", "id"),
         Index("jobs_by_state", "state", "id"),
+        Index("jobs_to_clear", "cleared", "end_time"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -96,6 +97,8 @@ class Job(Base):
     finished_trials: Mapped[int] = mapped_column(default=0)
     """How many of its trials have ended; numbers them in order of their end."""
 
+    cleared: Mapped[str | None] = mapped_column(String(16))
+    """What it has been cleared of since it ended (`Cleared`); null: nothing."""
     waiting: Mapped[dict[str, Any] | None]
     """Since when it has wanted more trials than the machine has room for, how much each needs, and why there
     is no room if it has none at all; null while it does not."""

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from api_schemas.enums import ParameterType
 from api_schemas.hyperparameters import HyperparameterSpec, ParameterSpec
-from store.measurements import curves_of
+from store.measurements import ended_curves
 from store.models import Decision, Job, Trial
 from store.states import State
 from store.trials import finished_since
@@ -128,7 +128,7 @@ class Study:
             self._offset += max((trial.number for trial in trials), default=0)
 
     def _take(self, session: Session, trials: Sequence[Trial]) -> None:
-        curves = curves_of(session, [t.id for t in trials]) if self._rule is not None else {}
+        curves = ended_curves(session, [t.id for t in trials]) if self._rule is not None else {}
         for trial in trials:
             if trial.state == State.CANCELLED:
                 continue  # Ended by its owner: says nothing about its point.

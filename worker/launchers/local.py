@@ -24,7 +24,7 @@ from pathlib import Path
 from store.objects.names import Place
 from worker.cluster import PRIMARY, Replica
 from worker.google_storage import GoogleStorage, Unreachable
-from worker.launchers import install
+from worker.launchers import install, leftovers
 from worker.launchers.limits import Limits, LimitWatch
 from worker.launchers.memory import MemoryWatch, memory_use
 from worker.launchers.ports import Ports
@@ -226,6 +226,9 @@ class LocalLauncher:
                     raise
                 problems = [str(error)]
         return MetricPlaces((folder / "files",), _hypertune_file(directory), tuple(problems))
+
+    def discard(self, job: JobRef, everything: bool) -> None:
+        leftovers.discard(self._job_dir(job), everything)
 
     def close(self) -> None:
         """Stop watching. What runs goes on, and is found again by the next launcher."""

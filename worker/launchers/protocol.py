@@ -234,6 +234,14 @@ class Launcher(Protocol):
         """
         ...
 
+    def discard(self, job: JobRef, everything: bool) -> None:
+        """Let go of what an ended job has left that can be had again or has been read.
+
+        Args:
+            everything: also of its trials' working directories; not of their job dirs, which are the user's.
+        """
+        ...
+
     def metric_places(self, ref: AttemptRef, job_dir: Path | Place | None) -> MetricPlaces:
         """Where to look for what the attempt measures, with all of it that is there now.
 
