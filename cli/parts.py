@@ -26,7 +26,7 @@ from settings import Settings
 from store.clearing import Cleared
 from store.data_folder import claim_data_folder
 from store.database import Database
-from store.jobs import job_key, release_leases
+from store.jobs import ask_for_look, job_key, release_leases
 from worker import google_storage
 from worker.launchers.gpus import find_gpus
 from worker.launchers.limits import Limits
@@ -147,6 +147,7 @@ class Hands:
     def __init__(self, settings: Settings, database: Database, app: Celery, name: str) -> None:
         self._database = database
         self._notify = make_notify(app)
+        self._tell_due = make_notify(app, if_due=True)
         with database.write() as session:
             # The name is ours: whoever held a lease under it is gone.
             release_leases(session, name)
@@ -170,7 +171,8 @@ class Hands:
             trouble_seconds=settings.trouble_seconds,
             max_lost_attempts=settings.max_lost_attempts,
         )
-        add_tasks(app, database, Reconciler(database, self._launcher, pace, name))
+        reconciler = Reconciler(database, self._launcher, pace, name, notify=self._tell_due)
+        add_tasks(app, database, reconciler)
         self._told = threading.Event()
         self._retention = _retention(settings, database, self._launcher, self._told)
         self._controller = WorkController(
@@ -215,10 +217,12 @@ class Hands:
             self._controller.start()
 
     def _trial_ended(self, job: JobRef) -> None:
-        with self._database.read() as session:
+        with self._database.write(durable=False) as session:
             key = job_key(session, job.project, job.job_id)
-        if key is not None:
-            self._notify(key)
+            # Every worker that has looked at the job hears of it; the first tells.
+            asked = key is not None and ask_for_look(session, key)
+        if key is not None and asked:
+            self._tell_due(key)
 
 
 def _retention(

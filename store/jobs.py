@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, or_, select, update
+from sqlalchemy import Select, bindparam, case, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -180,19 +180,29 @@ def due_jobs(session: Session, limit: int) -> Sequence[int]:
     return session.scalars(query).all()
 
 
-def acquire_lease(session: Session, job_pk: int, owner: str, seconds: float) -> Lease | None:
-    """Take the job for `seconds`, unless another worker holds it or it has ended."""
+def acquire_lease(
+    session: Session, job_pk: int, owner: str, seconds: float, *, if_due: bool = False
+) -> Lease | None:
+    """Take the job for `seconds`, unless another worker holds it or it has ended.
+
+    It is due again when they are over; if it is before, somebody has asked for a look meanwhile.
+
+    Args:
+        if_due: only if it is due.
+    """
+    due = Job.next_check_at <= database_now() if if_due else Job.next_check_at.is_not(None)
     fence = session.scalar(
         update(Job)
         .where(
             Job.id == job_pk,
-            Job.next_check_at.is_not(None),
+            due,
             or_(Job.lease_expires_at.is_(None), Job.lease_expires_at < database_now()),
         )
         .values(
             lease_owner=owner,
             lease_expires_at=database_now() + seconds,
             lease_fence=Job.lease_fence + 1,
+            next_check_at=database_now() + seconds,
         )
         .returning(Job.lease_fence)
         .execution_options(synchronize_session=False)
@@ -220,14 +230,36 @@ def hold_lease(session: Session, lease: Lease) -> None:
         raise LeaseLost(f"job {lease.job_pk} was taken over from {lease.owner}")
 
 
-def release_lease(session: Session, lease: Lease) -> None:
-    """Give the job back, if it is still held."""
-    session.execute(
+def release_lease(session: Session, lease: Lease) -> bool:
+    """Give the job back, if it is still held; true if it is due again already."""
+    due = session.scalar(
         update(Job)
         .where(Job.id == lease.job_pk, Job.lease_fence == lease.fence)
         .values(lease_owner=None, lease_expires_at=None)
+        .returning(Job.next_check_at <= database_now())
         .execution_options(synchronize_session=False)
     )
+    return bool(due)
+
+
+def not_yet_due(session: Session, job_pks: Sequence[int]) -> Sequence[int]:
+    """Those of the jobs that are to be looked at later, in no order."""
+    if not job_pks:
+        return []
+    later = select(Job.id).where(Job.id.in_(job_pks), Job.next_check_at > database_now())
+    return session.scalars(later).all()
+
+
+def ask_for_look(session: Session, job_pk: int) -> bool:
+    """Make the job due now; false if it is already, or has ended. Who looks at it meanwhile looks again."""
+    asked = session.scalar(
+        update(Job)
+        .where(Job.id == job_pk, Job.next_check_at > database_now())
+        .values(next_check_at=database_now())
+        .returning(Job.id)
+        .execution_options(synchronize_session=False)
+    )
+    return asked is not None
 
 
 def release_leases(session: Session, name: str) -> None:
@@ -235,9 +267,10 @@ def release_leases(session: Session, name: str) -> None:
 
     Raises nothing, and changes nothing of others: a process that lives keeps what it has.
     """
+    due = case((Job.next_check_at.is_not(None), database_now()))
     session.execute(
         update(Job)
         .where(Job.lease_owner.startswith(f"{name}/", autoescape=True))
-        .values(lease_owner=None, lease_expires_at=None)
+        .values(lease_owner=None, lease_expires_at=None, next_check_at=due)
         .execution_options(synchronize_session=False)
     )

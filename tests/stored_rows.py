@@ -87,5 +87,6 @@ def add_ended_trial(
 
 
 def expire_lease(session: Session, job_pk: int) -> None:
-    """Let the time of the job's lease run out."""
-    session.execute(update(Job).where(Job.id == job_pk).values(lease_expires_at=Job.lease_expires_at - 1e6))
+    """Let the time of the job's lease run out; then it is due."""
+    past = {"lease_expires_at": Job.lease_expires_at - 1e6, "next_check_at": Job.next_check_at - 1e6}
+    session.execute(update(Job).where(Job.id == job_pk).values(past))

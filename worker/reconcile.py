@@ -8,6 +8,7 @@ finds the intent and acts on it: names are deterministic, so acting twice is act
 One job is looked at by one worker at a time, the one that holds the lease on its row.
 """
 
+import math
 import shlex
 import threading
 import time
@@ -21,7 +22,17 @@ from sqlalchemy.orm import Session
 
 from api_schemas.jobs import Scheduling
 from store.database import Database
-from store.jobs import Lease, LeaseLost, acquire_lease, hold_lease, release_lease, request_cancel, set_state
+from store.jobs import (
+    Lease,
+    LeaseLost,
+    acquire_lease,
+    ask_for_look,
+    hold_lease,
+    not_yet_due,
+    release_lease,
+    request_cancel,
+    set_state,
+)
 from store.log_entries import NewEntry, add_log_entries, tell
 from store.measurements import add_measurements, curves_of, last_value
 from store.models import Job, Trial
@@ -53,11 +64,14 @@ from worker.resources import Need, Share, need_of
 from worker.room import Room, read_room
 from worker.study import Studies, Suggested
 from worker.trial_spec import attempt_spec
+from worker.turns import whose_turn
 from worker.view import View, current, look
 
 log = structlog.get_logger(__name__)
 
 PROBLEMS_REMEMBERED = 10_000
+WAITING_POLLS = 20
+"""How many times rarer than others a job is looked at that waits for room: it is told when there is some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,31 +96,46 @@ class Reconciler:
         pace: Pace,
         owner: str,
         clock: Callable[[], float] = time.time,
+        notify: Callable[[int], None] = lambda job_pk: None,
     ) -> None:
+        """`notify` tells that a job is due; what it tells may be lost."""
         self._database = database
         self._launcher = launcher
         self._pace = pace
         self._owner = owner
         self._clock = clock
+        self._notify = notify
         self._studies = Studies()
         self._logs = LogKeeper(database, launcher, clock)
         self._told: set[tuple[int, str]] = set()
 
-    def reconcile(self, job_pk: int) -> bool:
-        """Take the job as far as it can go now; false if another worker holds it or it has ended."""
+    def reconcile(self, job_pk: int, if_due: bool = False) -> bool:
+        """Take the job as far as it can go now; false if another worker holds it or it has ended.
+
+        Args:
+            if_due: do nothing, either, if it has been looked at since it was due.
+        """
+        looked, again = self._look_once(job_pk, if_due=if_due)
+        if again:
+            self._look_once(job_pk, if_due=True)
+        return looked
+
+    def _look_once(self, job_pk: int, *, if_due: bool) -> tuple[bool, bool]:
+        """Whether it was done, and whether somebody has asked for another meanwhile."""
         # One owner name a call: two threads of one worker are two owners.
         owner = f"{self._owner}/{threading.get_ident()}"
         # Taking and giving back a lease need not outlive a loss of power: neither does who holds it.
         with self._database.write(durable=False) as session:
-            lease = acquire_lease(session, job_pk, owner, self._pace.lease_seconds)
+            lease = acquire_lease(session, job_pk, owner, self._pace.lease_seconds, if_due=if_due)
         if lease is None:
-            return False
+            return False, False
+        looked, again = True, False
         try:
             while self._step(lease):
                 pass
         except LeaseLost as lost:
             log.warning("lease lost", reason=str(lost))
-            return False
+            looked = False
         except Exception:
             # Nobody's fault that is known: the job stays as it is and is looked at again, not at once.
             log.exception("look at a job failed")
@@ -114,8 +143,8 @@ class Reconciler:
         finally:
             structlog.contextvars.unbind_contextvars("project", "job")
             with self._database.write(durable=False) as session:
-                release_lease(session, lease)
-        return True
+                again = release_lease(session, lease)
+        return looked, again
 
     def _step(self, lease: Lease) -> bool:
         """One change of the job's state, or one look at its trials; true if the next can follow at once."""
@@ -154,8 +183,8 @@ class Reconciler:
             match preparation.phase:
                 case PreparationPhase.READY if not (room := self._room(session)).shares(job.id, need, 1):
                     # It has not begun: the clock of maxRunningTime stands, that of maxWaitTime runs.
+                    self._look_again(job, view, waits=is_in_line(job.waiting))
                     self._wait(session, job, need, room.why_not(need))
-                    job.next_check_at = self._clock() + self._pace.poll_seconds
                 case PreparationPhase.READY:
                     set_state(job, State.RUNNING)
                     job.running_time = self._clock()
@@ -166,7 +195,7 @@ class Reconciler:
                     message = f"The packages could not be installed. {preparation.message}"
                     self._end_job(session, job, State.FAILED, message)
                 case PreparationPhase.UNDER_WAY:
-                    job.next_check_at = self._clock() + self._pace.poll_seconds
+                    self._look_again(job, view)
         return False
 
     def _past_max_wait(self, job: Job, view: View) -> bool:
@@ -202,19 +231,18 @@ class Reconciler:
                 self._stop_hopeless(session, job, view, [t for t in fresh if t.finish_order is None])
             elif not live and not installing:
                 self._end_job(session, job, job.verdict, job.error_message)
-                return False
             else:
                 job.waiting = None
                 for trial in live:
                     tell_to_stop(trial, CANCEL if job.verdict == State.CANCELLED else JOB_ENDED)
-            job.next_check_at = self._clock() + self._pace.poll_seconds
-        if job.verdict is None:
-            started = self._refill(lease, view, live)
-            if started is None:
-                return False
-            live = [*live, *started]
-        refused = self._act(lease, view, live)
-        return refused or bool(behind)
+            if job.state not in FINISHED:
+                self._look_again(job, view, waits=is_in_line(job.waiting) and not live)
+        started = self._refill(lease, view, live) if job.verdict is None else []
+        over = job.state in FINISHED or started is None
+        refused = not over and self._act(lease, view, [*live, *(started or [])])
+        if over or len(live) < len(trials):
+            self._give_turns()
+        return not over and (refused or bool(behind))
 
     def _enforce_max_running(self, job: Job, view: View) -> None:
         limit = (view.input.training_input.scheduling or Scheduling()).max_running_seconds
@@ -337,6 +365,8 @@ class Reconciler:
             if trials:
                 wants_more = len(trials) < room and len(suggested.values) == wanted
                 job.waiting = _waiting(job, need, None, now) if wants_more else None
+                # Of one that waited, a look was to come later.
+                job.next_check_at = min(job.next_check_at or now, now + self._pace.poll_seconds)
             commands = [command for trial in trials for command in _commands(view, trial)]
             add_log_entries(session, job.project, job.id, commands, now)
             if study is not None and trials:
@@ -363,6 +393,16 @@ class Reconciler:
         if job.waiting is not None:
             with self._database.write() as session:
                 self._hold(session, lease).waiting = None
+
+    def _give_turns(self) -> None:
+        """Tell those who wait for room that there is some. Should this be lost, they ask by themselves."""
+        with self._database.read() as session:
+            turns = not_yet_due(session, whose_turn(self._room(session)))
+        for job_pk in turns:
+            with self._database.write(durable=False) as session:
+                asked = ask_for_look(session, job_pk)
+            if asked:
+                self._notify(job_pk)
 
     def _succeed(self, lease: Lease) -> None:
         with self._database.write() as session:
@@ -401,6 +441,18 @@ class Reconciler:
         hold_lease(session, lease)
         return session.get_one(Job, lease.job_pk)
 
+    def _look_again(self, job: Job, view: View, *, waits: bool = False) -> None:
+        """Note when, unless somebody has asked for it since this look began: then it stays due.
+
+        Args:
+            waits: for room, of which it is told; and it has waited before this look.
+        """
+        if job.next_check_at != view.job.next_check_at:
+            return
+        now, poll = self._clock(), self._pace.poll_seconds
+        later = min(now + WAITING_POLLS * poll, _time_limit(job, view)) if waits else now
+        job.next_check_at = max(later, now + poll)
+
     def _put_off(self, lease: Lease) -> None:
         with suppress(LeaseLost), self._database.write() as session:
             job = self._hold(session, lease)
@@ -436,6 +488,16 @@ def _waiting(job: Job, need: Need, why: str | None, now: float) -> dict[str, Any
     goes_on = job.waiting is not None and is_in_line(job.waiting) == (why is not None)
     since = job.waiting["since"] if goes_on and job.waiting is not None else now
     return {"since": since, "need": asdict(need), "why": why}
+
+
+def _time_limit(job: Job, view: View) -> float:
+    """When the job has waited, or run, for as long as it may."""
+    scheduling = view.input.training_input.scheduling or Scheduling()
+    if job.running_time is None:
+        begun, limit = job.create_time, scheduling.max_wait_seconds
+    else:
+        begun, limit = job.running_time, scheduling.max_running_seconds
+    return math.inf if limit is None else begun + limit
 
 
 def _spec(view: View, trial: Trial) -> AttemptSpec:

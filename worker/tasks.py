@@ -1,7 +1,8 @@
 """All the Celery there is.
 
-A message says "look at this job now" and carries its key, nothing else. Losing, repeating, delaying or
-reordering messages costs time only: the sweep, on beat's clock, asks again for every job that is due.
+A message says "look at this job now", or "if it is still due", and carries its key, nothing else. Losing,
+repeating, delaying or reordering messages costs time only: the sweep, on beat's clock, asks again for every
+job that is due.
 """
 
 import threading
@@ -69,16 +70,17 @@ def overtaken_seconds(sweep_seconds: float) -> float:
     return max(1.0, sweep_seconds)
 
 
-def make_notify(app: Celery, expires: float | None = None) -> Callable[[int], None]:
+def make_notify(app: Celery, *, if_due: bool = False, expires: float | None = None) -> Callable[[int], None]:
     """A function that asks for a look at a job. A broker that is away is no error: the sweep asks again.
 
     Args:
+        if_due: only if the job is due when the message arrives: for who has made it so.
         expires: seconds after which a message is dropped unread.
     """
 
     def notify(job_pk: int) -> None:
         try:
-            app.send_task(RECONCILE, args=[job_pk], ignore_result=True, retry=False, expires=expires)
+            app.send_task(RECONCILE, args=[job_pk, if_due], ignore_result=True, retry=False, expires=expires)
         except Exception as error:
             log.warning("broker away, the sweep will find the job", job_pk=job_pk, reason=repr(error))
 
@@ -91,30 +93,30 @@ class OncePerJob:
     Without it a hint that arrives while its job is being looked at would be lost until the next sweep.
     """
 
-    def __init__(self, look: Callable[[int], object]) -> None:
+    def __init__(self, look: Callable[[int, bool], object]) -> None:
         self._look = look
         self._lock = threading.Lock()
         self._under_way: set[int] = set()
-        self._again: set[int] = set()
+        self._again: dict[int, bool] = {}
 
-    def __call__(self, job_pk: int) -> None:
+    def __call__(self, job_pk: int, if_due: bool = False) -> None:
         with self._lock:
             if job_pk in self._under_way:
-                self._again.add(job_pk)
+                self._again[job_pk] = self._again.get(job_pk, True) and if_due
                 return
             self._under_way.add(job_pk)
         try:
             while True:
-                self._look(job_pk)
+                self._look(job_pk, if_due)
                 with self._lock:
                     if job_pk not in self._again:
                         self._under_way.discard(job_pk)
                         return
-                    self._again.discard(job_pk)
+                    if_due = self._again.pop(job_pk)
         except BaseException:
             with self._lock:
                 self._under_way.discard(job_pk)
-                self._again.discard(job_pk)
+                self._again.pop(job_pk, None)
             raise
 
 
@@ -122,13 +124,13 @@ def add_tasks(app: Celery, database: Database, reconciler: Reconciler) -> None:
     """Give a worker's application what its messages ask for."""
     # Where there are more jobs than looks, the messages of each sweep must not pile up behind the last's.
     sweep_every = app.conf.beat_schedule["sweep"]["schedule"].total_seconds()
-    notify = make_notify(app, overtaken_seconds(sweep_every))
+    notify = make_notify(app, if_due=True, expires=overtaken_seconds(sweep_every))
     look = OncePerJob(reconciler.reconcile)
 
     @app.task(name=RECONCILE)  # type: ignore[untyped-decorator]
-    def reconcile(job_pk: int) -> None:
+    def reconcile(job_pk: int, if_due: bool = False) -> None:
         try:
-            look(job_pk)
+            look(job_pk, if_due)
         except OperationalError as error:
             log.warning("database away, the sweep will find the job", job_pk=job_pk, reason=str(error.orig))
         except Exception:

@@ -13,6 +13,7 @@ from store.jobs import (
     Lease,
     LeaseLost,
     acquire_lease,
+    ask_for_look,
     due_jobs,
     find_job,
     hold_lease,
@@ -97,6 +98,13 @@ class TestTaking:
             release_leases(session, "host/folder/1")
         assert _acquire(database, key, "a") is not None
 
+    def test_what_it_held_is_due_at_once(self, database: Database, key: int) -> None:
+        _acquire(database, key, "host/folder/1/thread")
+        with database.write() as session:
+            release_leases(session, "host/folder/1")
+        with database.read() as session:
+            assert list(due_jobs(session, 10)) == [key]
+
     @pytest.mark.parametrize("name", ["host/folder/1", "host/folder/__", "host/folder/%", "folder/11"])
     def test_what_others_hold_is_left_to_them(self, database: Database, key: int, name: str) -> None:
         _acquire(database, key, "host/folder/11/thread")
@@ -175,6 +183,56 @@ class TestFencing:
         _acquire(database, key, "a")
         with pytest.raises(LeaseLost):
             _write(database, old, "too late")
+
+
+class TestAsking:
+    @staticmethod
+    def _ask(database: Database, key: int) -> bool:
+        with database.write() as session:
+            return ask_for_look(session, key)
+
+    @staticmethod
+    def _put_off(database: Database, key: int, until: float | None = 4e9) -> None:
+        with database.write() as session:
+            session.get_one(Job, key).next_check_at = until
+
+    def test_it_makes_a_job_due(self, database: Database, key: int) -> None:
+        self._put_off(database, key)
+        assert self._ask(database, key)
+        with database.read() as session:
+            assert list(due_jobs(session, 10)) == [key]
+
+    def test_of_several_only_the_first_asks(self, database: Database, key: int) -> None:
+        self._put_off(database, key)
+        with ThreadPoolExecutor(8) as pool:
+            asked = list(pool.map(lambda _: self._ask(database, key), range(8)))
+        assert sum(asked) == 1
+
+    def test_nobody_looks_at_an_ended_job_again(self, database: Database, key: int) -> None:
+        self._put_off(database, key, None)
+        assert not self._ask(database, key)
+        assert _acquire(database, key, "a") is None
+
+    def test_who_looks_meanwhile_hears_of_it_at_the_end(self, database: Database, key: int) -> None:
+        for asked in (False, True):
+            lease = _acquire(database, key, "a")
+            assert lease is not None
+            if asked:
+                assert self._ask(database, key)
+            with database.write() as session:
+                assert release_lease(session, lease) is asked
+
+    def test_what_is_not_due_any_more_is_not_given_to_who_comes_for_that(
+        self, database: Database, key: int
+    ) -> None:
+        def acquire_if_due() -> Lease | None:
+            with database.write() as session:
+                return acquire_lease(session, key, "a", LONG, if_due=True)
+
+        self._put_off(database, key)
+        assert acquire_if_due() is None
+        assert self._ask(database, key)
+        assert acquire_if_due() is not None
 
 
 class TestDue:

@@ -15,10 +15,12 @@ class Looking:
 
     def __init__(self) -> None:
         self.begun: list[int] = []
+        self.only_if_due: list[bool] = []
         self.may_end = threading.Semaphore(0)
 
-    def __call__(self, job_pk: int) -> None:
+    def __call__(self, job_pk: int, if_due: bool) -> None:
         self.begun.append(job_pk)
+        self.only_if_due.append(if_due)
         assert self.may_end.acquire(timeout=60)
 
 
@@ -57,6 +59,19 @@ def test_a_hint_during_the_second_look_causes_a_third() -> None:
     assert look.begun == [1, 1, 1]
 
 
+@pytest.mark.parametrize(("hints", "only_if_due"), [([True, True], True), ([True, False, True], False)])
+def test_if_all_hints_are_about_a_job_that_is_due_it_has_to_be(hints: list[bool], only_if_due: bool) -> None:
+    look = Looking()
+    once = OncePerJob(look)
+    thread = _in_thread(lambda: once(1))
+    wait_until(lambda: len(look.begun) == 1)
+    for if_due in hints:
+        once(1, if_due)
+    look.may_end.release(2)
+    thread.join(60)
+    assert look.only_if_due == [False, only_if_due]
+
+
 def test_jobs_are_looked_at_side_by_side() -> None:
     look = Looking()
     once = OncePerJob(look)
@@ -69,7 +84,7 @@ def test_jobs_are_looked_at_side_by_side() -> None:
 
 def test_without_a_hint_one_look_is_all() -> None:
     looks: list[int] = []
-    once = OncePerJob(looks.append)
+    once = OncePerJob(lambda job_pk, if_due: looks.append(job_pk))
     once(1)
     assert looks == [1]
     once(1)
@@ -79,7 +94,7 @@ def test_without_a_hint_one_look_is_all() -> None:
 def test_a_look_that_fails_says_so_and_leaves_the_job_open_to_the_next() -> None:
     looks: list[int] = []
 
-    def look(job_pk: int) -> None:
+    def look(job_pk: int, if_due: bool) -> None:
         looks.append(job_pk)
         if len(looks) == 1:
             once(job_pk)  # A hint that arrives before the failure is dropped with it.
