@@ -36,6 +36,7 @@ class RunningService:
         environment: Mapping[str, str] = {
             **os.environ,
             "VERNIER_POLL_SECONDS": "0.2",
+            "VERNIER_RETRY_BACKOFF_SECONDS": "0.1",
             "VERNIER_SWEEP_SECONDS": "0.2",
             **{f"VERNIER_{name.upper()}": str(value) for name, value in settings.items()},
         }

@@ -22,7 +22,7 @@ from api_schemas.jobs import Scheduling
 from store.database import Database
 from store.jobs import Lease, LeaseLost, acquire_lease, hold_lease, release_lease, request_cancel, set_state
 from store.log_entries import NewEntry, add_log_entries, tell
-from store.measurements import add_measurements, curves_of, last_value
+from store.measurements import add_measurements, curves_of, last_value, supersede
 from store.models import Job, Trial
 from store.states import AttemptState, State
 from store.trials import (
@@ -37,14 +37,17 @@ from worker.closing import (
     CANCEL,
     EARLY,
     JOB_ENDED,
+    TIMEOUT,
+    Retries,
     close,
     close_not_launched,
+    is_due,
     tell_end,
     tell_to_stop,
-    verdict,
 )
 from worker.launchers.protocol import (
     AttemptPhase,
+    AttemptRef,
     AttemptSpec,
     AttemptStatus,
     Launcher,
@@ -59,6 +62,7 @@ from worker.resources import Need, Share, need_of
 from worker.slots import Waiter, shares_to_start
 from worker.study import Studies, Suggested
 from worker.trial_spec import attempt_spec
+from worker.verdict import verdict
 from worker.view import View, current, look
 
 log = structlog.get_logger(__name__)
@@ -76,6 +80,11 @@ class Pace:
     trouble_seconds: float
     """Until a job is looked at again after a look at it failed."""
     max_lost_attempts: int
+    retry_backoff_seconds: float = 0.0
+
+    @property
+    def retries(self) -> Retries:
+        return Retries(self.max_lost_attempts, self.retry_backoff_seconds)
 
 
 class Reconciler:
@@ -197,12 +206,12 @@ class Reconciler:
         installing = view.job.state == State.CANCELLING and not self._launcher.abandon_preparation(view.ref)
         with self._database.write() as session:
             job = self._hold(session, lease)
-            self._enforce_max_running(job, view)
+            out_of_time = self._enforce_max_running(job, view)
             trials = live_trials(session, job.id)
             # Nothing that is asked meanwhile depends on what is changed: all of it is written in one go.
             with session.no_autoflush:
                 fresh = [trial for trial in trials if self._take_in(session, job, trial, view, sights)]
-            live = [trial for trial in trials if trial.finish_order is None]
+            live: Sequence[Trial] = [trial for trial in trials if trial.finish_order is None]
             self._settle(session, job, view, [trial for trial in fresh if trial.finish_order is not None])
             if job.verdict is None:
                 self._stop_hopeless(session, job, view, [t for t in fresh if t.finish_order is None])
@@ -211,9 +220,11 @@ class Reconciler:
                 return False
             else:
                 for trial in live:
-                    tell_to_stop(trial, CANCEL if job.verdict == State.CANCELLED else JOB_ENDED)
+                    ended = CANCEL if job.verdict == State.CANCELLED else JOB_ENDED
+                    tell_to_stop(trial, TIMEOUT if out_of_time else ended)
             job.next_check_at = self._clock() + self._pace.poll_seconds
         if job.verdict is None:
+            live = self._start_again(lease, view, live)
             started = self._refill(lease, view, live)
             if started is None:
                 return False
@@ -221,11 +232,13 @@ class Reconciler:
         refused = self._act(lease, view, live)
         return refused or bool(behind)
 
-    def _enforce_max_running(self, job: Job, view: View) -> None:
+    def _enforce_max_running(self, job: Job, view: View) -> bool:
+        """Cancel a job whose time is over; true if it was cancelled now."""
         limit = (view.input.training_input.scheduling or Scheduling()).max_running_seconds
         if job.running_time is not None and self._clock() > job.running_time + limit:
             reason = f"The job ran longer than its maxRunningTime of {limit:g} s and was cancelled."
-            request_cancel(job, reason, self._clock())
+            return request_cancel(job, reason, self._clock())
+        return False
 
     def _take_in(
         self, session: Session, job: Job, trial: Trial, view: View, sights: Mapping[int, Sight]
@@ -240,7 +253,7 @@ class Reconciler:
         if sight.status.phase in (AttemptPhase.ENDED, AttemptPhase.LOST) or (
             never_started and attempt.stop_reason is not None
         ):
-            close(job, trial, sight, view.input.metric_tag, self._pace.max_lost_attempts, self._clock())
+            close(job, trial, sight, view.input.metric_tag, self._pace.retries, self._clock())
             tell_end(session, job, trial, self._clock())
             return True
         if sight.status.phase is AttemptPhase.RUNNING and attempt.state == AttemptState.LAUNCHING:
@@ -259,6 +272,10 @@ class Reconciler:
             trial.tags = sorted(reading.tags)
         if not reading.measurements:
             return False
+        own = reading.cursor.hypertune_source
+        steps = [each.step for each in reading.measurements if each.source >= own]
+        if steps and current(trial).number > 1:
+            supersede(session, trial.id, min(steps), own)
         add_measurements(session, trial.id, reading.measurements)
         trial.final_step, trial.final_value = last_value(session, trial.id) or (None, None)
         return True
@@ -295,7 +312,31 @@ class Reconciler:
                 said = f"Trial {trial.number} is stopped early: {why} ({stop.rule})."
                 tell(session, job, said, trial=trial.number, now=self._clock())
 
-    # New trials
+    # New trials, and those that are tried again
+
+    def _start_again(self, lease: Lease, view: View, live: Sequence[Trial]) -> Sequence[Trial]:
+        """Give those whose wait is over what they need of the machine, as far as there is room.
+
+        While they wait they have none of it. Gives the job's live trials as they are then.
+        """
+        if not any(is_due(current(trial), self._clock()) for trial in live):
+            return live
+        need = self._need(view)
+        with self._database.write() as session:
+            job = self._hold(session, lease)
+            if job.verdict is not None:
+                return live
+            hold_slots(session)
+            live = live_trials(session, job.id)
+            due = [current(trial) for trial in live if is_due(current(trial), self._clock())]
+            shares = self._shares(session, job, need, len(due))
+            for attempt, share in zip(due, shares, strict=False):  # The others go on waiting, for room.
+                attempt.resources, attempt.not_before = share.to_json(), None
+            if shares:
+                job.waiting = None
+            elif all(current(trial).not_before is not None for trial in live):
+                self._wait(session, job, need)
+        return live
 
     def _refill(self, lease: Lease, view: View, live: Sequence[Trial]) -> Sequence[Trial] | None:
         """Write the intent of as many new trials as there is room for; None if the job has ended instead."""
@@ -378,27 +419,42 @@ class Reconciler:
 
     def _act(self, lease: Lease, view: View, live: Sequence[Trial]) -> bool:
         """Start and stop what the database says should be; true if something could not be started."""
-        refused: dict[int, str] = {}
+        refused: dict[int, LaunchFailed] = {}
         for trial in live:
             ref = view.attempt_ref(trial)
             if current(trial).stop_reason is not None:
                 self._launcher.stop(ref, self._pace.stop_grace_seconds)
-            elif current(trial).state == AttemptState.LAUNCHING:
+            elif current(trial).state == AttemptState.LAUNCHING and current(trial).not_before is None:
                 try:
                     self._launcher.launch(_spec(view, trial))
                 except LaunchFailed as error:
-                    log.error("attempt not started", trial=trial.number, reason=str(error))
-                    refused[trial.id] = str(error)
+                    if self._never_starts(ref):
+                        log.error("attempt not started", trial=trial.number, reason=str(error))
+                        refused[trial.id] = error
         if not refused:
             return False
         with self._database.write() as session:
             job = self._hold(session, lease)
             trials = [trial for trial in live_trials(session, job.id) if trial.id in refused]
             for trial in trials:
-                close_not_launched(job, trial, refused[trial.id], self._clock())
+                close_not_launched(job, trial, refused[trial.id], self._pace.retries, self._clock())
                 tell_end(session, job, trial, self._clock())
-            self._settle(session, job, view, trials)
+            self._settle(session, job, view, [trial for trial in trials if trial.finish_order is not None])
         return True
+
+    def _never_starts(self, ref: AttemptRef) -> bool:
+        """See to it that an attempt which could not be started never is, by whoever comes late.
+
+        False if it was started before, as by a worker that was killed before it could note that.
+        """
+
+        def is_absent() -> bool:
+            return self._launcher.observe([ref])[ref].phase is AttemptPhase.ABSENT
+
+        if not is_absent():
+            return False
+        self._launcher.stop(ref, self._pace.stop_grace_seconds)
+        return is_absent()
 
     # What every step shares
 
