@@ -188,4 +188,5 @@ def _fail(job: Job, trial: Trial, failure: failures.Failure, retries: Retries, n
 def _with(sentence: str, message: str) -> str:
     """The message with a sentence at the end of its first line, which logs tell."""
     first, newline, rest = message.partition("\n")
-    return f"{first}{sentence}{newline}{rest}"
+    end = "" if not sentence or first.endswith(".") else "."
+    return f"{first}{end}{sentence}{newline}{rest}"
