@@ -170,6 +170,7 @@ class Hands:
             stop_grace_seconds=settings.stop_grace_seconds,
             trouble_seconds=settings.trouble_seconds,
             max_lost_attempts=settings.max_lost_attempts,
+            retry_backoff_seconds=settings.retry_backoff_seconds,
         )
         reconciler = Reconciler(database, self._launcher, pace, name, notify=self._tell_due)
         add_tasks(app, database, reconciler)

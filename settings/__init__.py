@@ -76,7 +76,9 @@ class Settings(BaseSettings):
     trouble_seconds: float = Field(default=10.0, gt=0)
     """How long a job is left alone after looking at it failed unexpectedly; the log says why."""
     max_lost_attempts: int = Field(default=3, ge=0)
-    """How often a trial that vanished through no fault of its own is started again."""
+    """How often a trial that failed through no fault of its own is started again."""
+    retry_backoff_seconds: float = Field(default=5.0, ge=0)
+    """How long that waits the first time; each further time twice as long, up to five minutes."""
     retention: Literal["keep", "compact", "remove"] = "keep"
     """What becomes of ended jobs: `compact` lets go of what no answer shows, `remove` of their logs, curves
     and working directories too. Job dirs are never touched."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -46,6 +46,18 @@ def add_measurements(session: Session, trial_pk: int, measured: Sequence[Measure
             for point in measured[start : start + BATCH]
         ]
         session.execute(insert(Measurement).on_conflict_do_nothing(), rows)
+
+
+def supersede(session: Session, trial_pk: int, step: int, source: int) -> None:
+    """Remove a trial's measurements at this step and beyond that are of sources below this one.
+
+    A later attempt measured there anew; what earlier ones had before that, it went on from.
+    """
+    session.execute(
+        delete(Measurement).where(
+            Measurement.trial_pk == trial_pk, Measurement.step >= step, Measurement.source < source
+        )
+    )
 
 
 def value_of(row: Measurement) -> float:

@@ -171,13 +171,13 @@ class Attempt(Base):
     """0 to 255 from the process; minus the signal's number when a signal ended it."""
     failure_class: Mapped[str | None] = mapped_column(String(16))
     evidence: Mapped[dict[str, Any] | None]
-    """What the failure was classified by: last lines, traceback."""
+    """The most memory it was seen to take; of a failure, why, and by what it was classified."""
     log_cursor: Mapped[dict[str, Any] | None]
     """How far what it printed has been kept as log entries."""
     resources: Mapped[dict[str, Any] | None]
     """What it has been given of the machine; null in attempts of releases that gave each one slot."""
     not_before: Mapped[float | None]
-    """When it may start, if it follows one that failed; null: at once."""
+    """When it may be given what it needs, if it follows one that failed; null once it has been."""
     start_time: Mapped[float]
     end_time: Mapped[float | None]
 

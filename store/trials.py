@@ -1,10 +1,10 @@
 """Trials and their attempts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, bindparam, func, null, select
-from sqlalchemy.orm import Session, object_session, selectinload
+from sqlalchemy.orm import Session, aliased, object_session, selectinload
 
 from store.measurements import curves_of, points_json
 from store.models import Attempt, Job, Trial
@@ -18,6 +18,11 @@ from store.states import (
     check_transition,
 )
 
+_ANY = aliased(Attempt)
+_ENDED_BY = (Attempt.trial_pk == Trial.id) & (
+    Attempt.number == select(func.max(_ANY.number)).where(_ANY.trial_pk == Trial.id).scalar_subquery()
+)
+"""Of an ended trial: its last attempt."""
 SLOTS_LOCK = 0x5645524E
 """The number of the lock, one of the database's own; any that nobody else takes."""
 
@@ -128,6 +133,39 @@ def live_trials(session: Session, job_pk: int) -> Sequence[Trial]:
     return session.scalars(query).all()
 
 
+def count_ended(session: Session, job: Job, classes: Collection[str]) -> tuple[int, int]:
+    """(how many of a job's trials have SUCCEEDED, how many FAILED with a failure of these classes)."""
+    states = select(func.count()).where(Trial.job_pk == job.id, Trial.state == State.SUCCEEDED)
+    failed = (
+        select(func.count())
+        .join_from(Trial, Attempt, _ENDED_BY)
+        .where(Trial.job_pk == job.id, Trial.state == State.FAILED, Attempt.failure_class.in_(classes))
+    )
+    return session.scalar(states) or 0, session.scalar(failed) or 0
+
+
+def ended_last(session: Session, job: Job, count: int) -> Sequence[tuple[State, str | None]]:
+    """(state, class of failure) of the trials that ended last, the last first, at most so many."""
+    query = (
+        select(Trial.state, Attempt.failure_class)
+        .join_from(Trial, Attempt, _ENDED_BY)
+        .where(Trial.job_pk == job.id, Trial.finish_order.is_not(None))
+        .order_by(Trial.finish_order.desc())
+        .limit(count)
+    )
+    return [(state, failure_class) for state, failure_class in session.execute(query)]
+
+
+def failure_classes(session: Session, trials: Collection[int]) -> dict[int, str | None]:
+    """{trial key: class of the failure that ended it}."""
+    query = (
+        select(Trial.id, Attempt.failure_class)
+        .join_from(Trial, Attempt, _ENDED_BY)
+        .where(Trial.id.in_(trials))
+    )
+    return dict(session.execute(query).all())
+
+
 def finished_since(session: Session, job_pk: int, order: int) -> Sequence[Trial]:
     """The trials that ended after the `order`-th, in order of their end. Ended trials never change."""
     query = (
@@ -144,8 +182,13 @@ def hold_slots(session: Session) -> None:
 
 
 def live_resources_by_job(session: Session) -> dict[int, list[dict[str, Any] | None]]:
-    """What the attempts that run or are about to have been given: {job key: one each}, over all projects."""
-    query = select(Attempt.job_pk, Attempt.resources).where(Attempt.state.in_(LIVE_ATTEMPT))
+    """What the attempts that run or are about to have been given: {job key: one each}, over all projects.
+
+    Those that wait to be tried again have nothing.
+    """
+    query = select(Attempt.job_pk, Attempt.resources).where(
+        Attempt.state.in_(LIVE_ATTEMPT), Attempt.not_before.is_(None)
+    )
     found: dict[int, list[dict[str, Any] | None]] = {}
     for job_pk, resources in session.execute(query):
         found.setdefault(job_pk, []).append(resources)

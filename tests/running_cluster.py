@@ -31,6 +31,7 @@ class RunningCluster:
         given = {
             "poll_seconds": 0.2,
             "sweep_seconds": 0.2,
+            "retry_backoff_seconds": 0.1,
             "database_url": database_url,
             "broker_url": broker_url,
             "data_dir": data_dir,

@@ -51,6 +51,7 @@ class RunningService:
             **os.environ,
             **(variables or {}),
             "VERNIER_POLL_SECONDS": "0.2",
+            "VERNIER_RETRY_BACKOFF_SECONDS": "0.1",
             "VERNIER_SWEEP_SECONDS": "0.2",
             **{f"VERNIER_{name.upper()}": str(value) for name, value in settings.items()},
         }

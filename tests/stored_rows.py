@@ -81,6 +81,8 @@ def add_ended_trial(
     """A stored trial that ended now, after those that ended before."""
     trial = add_trial(session, job, number, values or {}, NOW)
     trial.final_value = objective
+    if state == State.FAILED:
+        trial.attempts[-1].failure_class = "USER_ERROR"
     finish_trial(job, trial, state, NOW)
     session.flush()
     return trial

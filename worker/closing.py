@@ -1,32 +1,33 @@
-"""What the end of an attempt means for its trial, and the end of a trial for its job."""
+"""What the end of an attempt means for its trial."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from api_schemas.hyperparameters import HyperparameterSpec
-from api_schemas.values import format_value
 from store.log_entries import NewEntry, add_log_entries, tell
 from store.models import Attempt, Job, Trial
 from store.states import AttemptState, State
 from store.trials import finish_trial, new_attempt
 from worker import failures
 from worker.cluster import PRIMARY
-from worker.launchers.protocol import AttemptPhase
+from worker.failure_classes import POLICIES
+from worker.launchers.protocol import AttemptPhase, AttemptStatus, LaunchFailed
+from worker.metrics.watch import Cursor
 from worker.observe import Sight
 from worker.view import current
 
 log = structlog.get_logger(__name__)
 
-EARLY, CANCEL, JOB_ENDED, REFUSED = "EARLY", "CANCEL", "JOB_ENDED", "REFUSED"
+EARLY, CANCEL, JOB_ENDED, TIMEOUT, REFUSED = "EARLY", "CANCEL", "JOB_ENDED", "TIMEOUT", "REFUSED"
 """Why an attempt was told to stop."""
 
 ENDED_WELL = ("Module completed; cleaning up.", "Clean up finished.", "Task completed successfully.")
 """What the replica of a program that ended with 0 says last, as in the old service."""
 
 TAGS_NAMED = 10
+BACKOFF_LIMIT_SECONDS = 300.0
+"""The longest wait before another attempt."""
 
 
 def tell_to_stop(trial: Trial, reason: str) -> None:
@@ -36,53 +37,70 @@ def tell_to_stop(trial: Trial, reason: str) -> None:
         attempt.stop_reason = reason
 
 
-def tell_refused(trial: Trial, reason: str) -> None:
+def tell_refused(trial: Trial, refused: LaunchFailed) -> None:
     """Write that the platform refused to start the trial's attempt.
 
     It is stopped like any other before it is closed: another worker may have started it meanwhile, or still
     mean to.
     """
     tell_to_stop(trial, REFUSED)
-    current(trial).evidence = {"reason": reason}
+    current(trial).evidence = {"refused": str(refused), "for_now": refused.for_now}
 
 
-def close(job: Job, trial: Trial, sight: Sight, tag: str | None, max_lost: int, now: float) -> None:
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """What is done about failures that are the platform's."""
+
+    limit: int
+    """How many attempts of a trial are followed by another."""
+    backoff_seconds: float
+    """Before the first of those; each next one waits twice as long, up to BACKOFF_LIMIT_SECONDS."""
+
+    def seconds_after(self, attempt: int) -> float:
+        """How long to wait after this attempt, counted from 1."""
+        return float(min(self.backoff_seconds * 2 ** min(attempt - 1, 30), BACKOFF_LIMIT_SECONDS))
+
+
+def is_due(attempt: Attempt, now: float) -> bool:
+    """Whether an attempt that follows a failed one has waited long enough."""
+    wait = None if attempt.not_before is None else attempt.not_before - now
+    # More than the longest wait is left when the clock has been set back.
+    return wait is not None and not 0 < wait <= BACKOFF_LIMIT_SECONDS
+
+
+def close(job: Job, trial: Trial, sight: Sight, tag: str | None, retries: Retries, now: float) -> None:
     """The trial's attempt has ended as it was seen; close it, and the trial unless it gets another attempt.
 
     Args:
         tag: of the metric; None for plain training.
-        max_lost: how many lost attempts are followed by another.
     """
-    attempt = current(trial)
-    _end(attempt, sight.status.exit_code, now)
-    # An attempt that ended before it could be told to stop has ended by itself: that counts.
-    stopped = sight.status.told_to_stop or sight.status.phase is AttemptPhase.ABSENT
+    attempt, status = current(trial), sight.status
+    refusal = attempt.evidence or {}
+    _end(attempt, status, now)
+    # An attempt that ended before it could be told to stop has ended by itself: that counts, but for a loss.
+    stopped = status.told_to_stop or status.phase in (AttemptPhase.ABSENT, AttemptPhase.LOST)
     if stopped and attempt.stop_reason == EARLY:
         trial.stopped_early = True
         finish_trial(job, trial, State.SUCCEEDED, now)
     elif stopped and attempt.stop_reason == REFUSED:
-        _fail(job, trial, failures.not_launched((attempt.evidence or {})["reason"]), now)
+        _fail(job, trial, failures.not_launched(**refusal), retries, now)
     elif stopped and attempt.stop_reason is not None:
+        if attempt.stop_reason == TIMEOUT:
+            _classify(attempt, failures.out_of_time())
         finish_trial(job, trial, State.CANCELLED, now)
-    elif sight.status.phase is AttemptPhase.LOST and job.verdict is not None:
-        finish_trial(job, trial, State.CANCELLED, now)  # No point in trying again.
-    elif sight.status.phase is AttemptPhase.LOST and attempt.number <= max_lost:
-        _classify(attempt, failures.lost(attempt.number, sight.status.lost))
-        trial.attempts.append(new_attempt(job, attempt.number + 1, now, attempt.resources))
-    elif sight.status.phase is AttemptPhase.LOST:
-        _fail(job, trial, failures.lost(attempt.number, sight.status.lost), now)
-    elif sight.status.exceeded is not None:
-        _fail(job, trial, failures.too_much(sight.status.exceeded), now)
-    elif sight.status.exit_code == 0:
-        message = missing_metric(trial, tag) if tag is not None and trial.final_value is None else None
-        finish_trial(job, trial, State.SUCCEEDED, now, message)
+    elif (failure := failures.failure_of(status, sight.last_lines)) is not None:
+        _fail(job, trial, failure, retries, now)
     else:
-        _fail(job, trial, failures.all_exited(sight.last_lines), now)
+        message = missing_metric(trial, tag) if tag is not None and trial.final_value is None else None
+        if message is not None:
+            _classify(attempt, failures.no_metric(message))
+        finish_trial(job, trial, State.SUCCEEDED, now, message)
     log.info(
         "attempt ended",
         trial=trial.number,
         attempt=attempt.number,
         exit_code=attempt.exit_code,
+        failure=attempt.failure_class,
         state=str(trial.state),
     )
 
@@ -121,7 +139,13 @@ def _how_it_ended(trial: Trial, name: str) -> tuple[str, str]:
         case State.CANCELLED:
             return "INFO", f"{name} was stopped."
         case _:
-            return "WARNING", f"{name} vanished without an exit status, and is started again."
+            *_, failed, again = trial.attempts
+            wait = (again.not_before or 0.0) - (failed.end_time or 0.0)
+            reason = (failed.evidence or {}).get("why", "")
+            return (
+                "WARNING",
+                f"{name} is tried again in {round(wait, 1):g} s, as its attempt {again.number}. {reason}",
+            )
 
 
 def missing_metric(trial: Trial, tag: str) -> str:
@@ -136,56 +160,40 @@ def missing_metric(trial: Trial, tag: str) -> str:
     return f"The trial never reported '{tag}'. It did write {named}{more}."
 
 
-def verdict(
-    session: Session, job: Job, spec: HyperparameterSpec | None, ended: Sequence[Trial]
-) -> tuple[State, str | None] | None:
-    """How the job ends, with its errorMessage, if the trials that just ended settle that."""
-    if spec is None:
-        return (ended[0].state, ended[0].error_message) if ended else None
-    failed = [trial for trial in ended if trial.state == State.FAILED]
-    if not failed:
-        return None
-    session.flush()
-    message = _too_many_failures(session, job, spec, failed[0])
-    return None if message is None else (State.FAILED, message)
-
-
-def _too_many_failures(session: Session, job: Job, spec: HyperparameterSpec, failed: Trial) -> str | None:
-    query = select(Trial.state, func.count()).where(Trial.job_pk == job.id).group_by(Trial.state)
-    counts = dict(session.execute(query).all())
-    failures_so_far = counts.get(State.FAILED, 0)
-    limit = spec.max_failed_trials or 0
-    if limit > 0:
-        if failures_so_far < limit:
-            return None
-        why = f"{failures_so_far} trials failed; maxFailedTrials is {limit}."
-    else:
-        # The service decides (docs/contract.md 3.3): it gives up when as many trials as run side by side have
-        # failed before any went well.
-        if counts.get(State.SUCCEEDED, 0) > 0 or failures_so_far < spec.effective_max_parallel_trials:
-            return None
-        why = (
-            f"Hyperparameter Tuning Trial #{failed.number} Failed before any other successful trials were "
-            "completed."
-        )
-    return f"{why} Trial #{failed.number} with {_values(failed)}: {failed.error_message}"
-
-
-def _values(trial: Trial) -> str:
-    return ", ".join(f"{name}={format_value(value)}" for name, value in trial.values.items())
-
-
-def _end(attempt: Attempt, exit_code: int | None, now: float) -> None:
+def _end(attempt: Attempt, status: AttemptStatus, now: float) -> None:
     attempt.state = AttemptState.ENDED
     attempt.end_time = now
-    attempt.exit_code = exit_code
+    attempt.exit_code = status.exit_code
+    if status.memory.peak_bytes is not None:
+        attempt.evidence = {"peak_memory_bytes": status.memory.peak_bytes}
 
 
 def _classify(attempt: Attempt, failure: failures.Failure) -> None:
     attempt.failure_class = failure.failure_class
-    attempt.evidence = failure.evidence
+    why = failure.message.partition("\n")[0]
+    attempt.evidence = {**(attempt.evidence or {}), "why": why, **failure.evidence}
 
 
-def _fail(job: Job, trial: Trial, failure: failures.Failure, now: float) -> None:
-    _classify(current(trial), failure)
-    finish_trial(job, trial, State.FAILED, now, failure.message)
+def _fail(job: Job, trial: Trial, failure: failures.Failure, retries: Retries, now: float) -> None:
+    """Close the trial, or let it have another attempt if the platform failed it and may do so again."""
+    attempt = current(trial)
+    _classify(attempt, failure)
+    if not POLICIES[failure.failure_class].retried:
+        finish_trial(job, trial, State.FAILED, now, failure.message)
+    elif job.verdict is not None:
+        finish_trial(job, trial, State.CANCELLED, now)  # No point in trying again.
+    elif attempt.number <= retries.limit:
+        again = new_attempt(job, attempt.number + 1, now)
+        again.not_before = now + retries.seconds_after(attempt.number)
+        trial.attempts.append(again)
+        trial.cursor = Cursor.from_json(trial.cursor or {}).for_next_attempt().to_json()
+    else:
+        tried = f" It was tried {attempt.number} times." if attempt.number > 1 else ""
+        finish_trial(job, trial, State.FAILED, now, _with(tried, failure.message))
+
+
+def _with(sentence: str, message: str) -> str:
+    """The message with a sentence at the end of its first line, which logs tell."""
+    first, newline, rest = message.partition("\n")
+    end = "" if not sentence or first.endswith(".") else "."
+    return f"{first}{end}{sentence}{newline}{rest}"

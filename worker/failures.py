@@ -6,11 +6,19 @@ The classes are described in docs/reference/states.md.
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from worker.cluster import PRIMARY, Replica
-from worker.launchers.protocol import Exceeded, Limit, ReplicaEnd
+from worker.failure_classes import FailureClass
+from worker.launchers.protocol import (
+    AttemptPhase,
+    AttemptStatus,
+    Exceeded,
+    Limit,
+    MemoryUse,
+    ReplicaEnd,
+)
+from worker.symptoms import symptom_in, tells_of_a_kill
 
 TRACEBACK = "Traceback (most recent call last):"
 CHAINED = (
@@ -20,21 +28,17 @@ CHAINED = (
 """What Python prints between two tracebacks that belong together."""
 EVIDENCE_CHARACTERS = 8000
 REPLICAS_TOLD = 4
-
-
-class FailureClass(StrEnum):
-    USER_ERROR = "USER_ERROR"
-    """The program ended with a status other than 0, or was killed by a signal that was not ours."""
-    LOST = "LOST"
-    """It vanished: the machine restarted, or everything of it was killed from outside."""
-    OUTPUT = "OUTPUT"
-    """It printed more than it may."""
-    DISK = "DISK"
-    """It wrote more than it may."""
-    OOM_HOST = "OOM_HOST"
-    """It took more of the machine's memory than it may, or than there was."""
-    LAUNCH = "LAUNCH"
-    """The platform could not start it."""
+UNKNOWN = MemoryUse()
+NEARLY_ALL = 0.9
+"""Of the machine's memory: whoever is killed with so much of it has most likely been killed for it."""
+HINTS = {
+    FailureClass.OOM_HOST: (
+        "It ran out of the machine's memory: a smaller batch, or fewer trials side by side, need less."
+    ),
+    FailureClass.OOM_GPU: "It ran out of the GPU's memory: a smaller batch or model needs less.",
+    FailureClass.HW_FAULT: "A GPU of the machine failed, and should be looked at.",
+}
+"""What would help, where that can be told."""
 
 
 BEYOND = {
@@ -51,19 +55,44 @@ class Failure:
     evidence: dict[str, Any]
 
 
-def exited(exit_code: int, last_lines: str, replica: Replica = PRIMARY) -> Failure:
+def failure_of(status: AttemptStatus, last_lines: Mapping[ReplicaEnd, str]) -> Failure | None:
+    """Why an attempt failed that ended by itself; None if it ended well.
+
+    Args:
+        last_lines: the end of what each replica printed that failed.
+    """
+    if status.phase is AttemptPhase.LOST:
+        return lost(status.lost)
+    if status.exceeded is not None:
+        return too_much(status.exceeded, status.memory)
+    if status.exit_code == 0:
+        return None
+    return all_exited(last_lines, status.memory)
+
+
+def exited(
+    exit_code: int, last_lines: str, replica: Replica = PRIMARY, memory: MemoryUse = UNKNOWN
+) -> Failure:
     """A replica that ended by itself with `exit_code` (minus the signal's number for a signal)."""
     status = str(exit_code) if exit_code >= 0 else f"{-exit_code}({_signal_name(-exit_code)})"
     cause = last_traceback(last_lines) or last_lines.strip()[-EVIDENCE_CHARACTERS:]
-    message = f"The replica {replica} exited with a non-zero status of {status}."
+    failure_class = _class_of(exit_code, cause, memory)
+    said = [f"The replica {replica} exited with a non-zero status of {status}."]
     if cause:
-        message += f" Termination reason: Error.\n{cause}"
-    return Failure(FailureClass.USER_ERROR, message, {"exit_code": exit_code, "last_lines": cause})
+        said.append("Termination reason: Error.")
+    if failure_class in HINTS:
+        said.append(HINTS[failure_class])
+    if failure_class is FailureClass.OOM_HOST and (seen := _seen(memory)):
+        said.append(seen)
+    message = " ".join(said) + (f"\n{cause}" if cause else "")
+    return Failure(failure_class, message, {"exit_code": exit_code, "last_lines": cause})
 
 
-def all_exited(last_lines: Mapping[ReplicaEnd, str]) -> Failure:
+def all_exited(last_lines: Mapping[ReplicaEnd, str], memory: MemoryUse = UNKNOWN) -> Failure:
     """Replicas of one attempt that ended by themselves, each with the end of what it printed."""
-    failures = {end.replica: exited(end.exit_code, lines, end.replica) for end, lines in last_lines.items()}
+    failures = {
+        end.replica: exited(end.exit_code, lines, end.replica, memory) for end, lines in last_lines.items()
+    }
     first, *others = failures.values()
     if not others:
         return first
@@ -72,28 +101,69 @@ def all_exited(last_lines: Mapping[ReplicaEnd, str]) -> Failure:
     if len(failures) > REPLICAS_TOLD:
         parts.append(f"So did {len(failures) - REPLICAS_TOLD} other replicas.")
     evidence = {replica.name: failure.evidence for replica, failure in failures.items()}
-    return Failure(first.failure_class, "\n".join(parts), {**first.evidence, "replicas": evidence})
+    # One that says more than that it failed is what made the others fail.
+    classes = [failure.failure_class for failure in failures.values()]
+    telling = next((each for each in classes if each is not FailureClass.USER_ERROR), first.failure_class)
+    return Failure(telling, "\n".join(parts), {**first.evidence, "replicas": evidence})
 
 
-def lost(attempts: int, replica: Replica = PRIMARY) -> Failure:
-    """An attempt of which a replica is gone without a trace, the `attempts`-th of its trial."""
+def lost(replica: Replica = PRIMARY) -> Failure:
+    """An attempt of which a replica is gone without a trace."""
     message = (
-        f"The replica {replica} vanished without an exit status, {attempts} times in a row: the machine "
-        "restarted, or the whole process group was killed from outside."
+        f"The replica {replica} vanished without an exit status: the machine restarted, or the whole process "
+        "group was killed from outside."
     )
-    return Failure(FailureClass.LOST, message, {"attempts": attempts})
+    return Failure(FailureClass.LOST, message, {})
 
 
-def too_much(exceeded: Exceeded) -> Failure:
+def too_much(exceeded: Exceeded, memory: MemoryUse = UNKNOWN) -> Failure:
     """An attempt that was ended since it went beyond a limit."""
-    return Failure(BEYOND[exceeded.limit], exceeded.sentence, {"limit": exceeded.limit})
+    message = exceeded.sentence
+    if exceeded.limit is Limit.MEMORY and (seen := _seen(memory)):
+        message += f" {seen}"
+    return Failure(BEYOND[exceeded.limit], message, {"limit": exceeded.limit})
 
 
-def not_launched(reason: str) -> Failure:
-    """An attempt that the platform refused to start."""
-    return Failure(
-        FailureClass.LAUNCH, f"The replica master 0 could not be started: {reason}", {"reason": reason}
+def not_launched(refused: str, for_now: bool) -> Failure:
+    """An attempt that the platform refused to start, for a reason that may pass or not."""
+    failure_class = FailureClass.LAUNCH if for_now else FailureClass.CONFIG
+    return Failure(failure_class, f"The replica master 0 could not be started: {refused}", {})
+
+
+def out_of_time() -> Failure:
+    """An attempt that was stopped since the job's time to run was over."""
+    return Failure(FailureClass.TIMEOUT, "It was stopped when the job's maxRunningTime was over.", {})
+
+
+def no_metric(why: str) -> Failure:
+    """An attempt that ended well and left no objective."""
+    return Failure(FailureClass.NO_METRIC, why, {})
+
+
+def _class_of(exit_code: int, cause: str, memory: MemoryUse) -> FailureClass:
+    symptom = symptom_in(cause)
+    if symptom is not None:
+        return symptom
+    killed = exit_code == -signal.SIGKILL
+    had_nearly_all = (
+        memory.peak_bytes is not None
+        and memory.total_bytes is not None
+        and memory.peak_bytes > NEARLY_ALL * memory.total_bytes
     )
+    if (killed or tells_of_a_kill(cause)) and (memory.oom_kills or had_nearly_all):
+        return FailureClass.OOM_HOST
+    return FailureClass.USER_ERROR
+
+
+def _seen(memory: MemoryUse) -> str:
+    if memory.peak_bytes is None:
+        return ""
+    of = "" if memory.total_bytes is None else f", of {_size(memory.total_bytes)} that all trials share"
+    return f"At most {_size(memory.peak_bytes)} were seen to be taken{of}."
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
 
 
 def last_traceback(text: str) -> str | None:

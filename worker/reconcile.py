@@ -34,7 +34,7 @@ from store.jobs import (
     set_state,
 )
 from store.log_entries import NewEntry, add_log_entries, tell
-from store.measurements import add_measurements, curves_of, last_value
+from store.measurements import add_measurements, curves_of, last_value, supersede
 from store.models import Job, Trial
 from store.states import FINISHED, AttemptState, State
 from store.trials import add_trial, hold_slots, is_in_line, live_trials
@@ -42,11 +42,13 @@ from worker.closing import (
     CANCEL,
     EARLY,
     JOB_ENDED,
+    TIMEOUT,
+    Retries,
     close,
+    is_due,
     tell_end,
     tell_refused,
     tell_to_stop,
-    verdict,
 )
 from worker.launchers.protocol import (
     AttemptPhase,
@@ -65,6 +67,7 @@ from worker.room import Room, read_room
 from worker.study import Studies, Suggested
 from worker.trial_spec import attempt_spec
 from worker.turns import whose_turn
+from worker.verdict import verdict
 from worker.view import View, current, look
 
 log = structlog.get_logger(__name__)
@@ -84,6 +87,11 @@ class Pace:
     trouble_seconds: float
     """Until a job is looked at again after a look at it failed."""
     max_lost_attempts: int
+    retry_backoff_seconds: float = 0.0
+
+    @property
+    def retries(self) -> Retries:
+        return Retries(self.max_lost_attempts, self.retry_backoff_seconds)
 
 
 class Reconciler:
@@ -220,12 +228,12 @@ class Reconciler:
         installing = view.job.state == State.CANCELLING and not self._launcher.abandon_preparation(view.ref)
         with self._database.write() as session:
             job = self._hold(session, lease)
-            self._enforce_max_running(job, view)
+            out_of_time = self._enforce_max_running(job, view)
             trials = live_trials(session, job.id)
             # Nothing that is asked meanwhile depends on what is changed: all of it is written in one go.
             with session.no_autoflush:
                 fresh = [trial for trial in trials if self._take_in(session, job, trial, view, sights)]
-            live = [trial for trial in trials if trial.finish_order is None]
+            live: Sequence[Trial] = [trial for trial in trials if trial.finish_order is None]
             self._settle(session, job, view, [trial for trial in fresh if trial.finish_order is not None])
             if job.verdict is None:
                 self._stop_hopeless(session, job, view, [t for t in fresh if t.finish_order is None])
@@ -234,21 +242,26 @@ class Reconciler:
             else:
                 job.waiting = None
                 for trial in live:
-                    tell_to_stop(trial, CANCEL if job.verdict == State.CANCELLED else JOB_ENDED)
+                    ended = CANCEL if job.verdict == State.CANCELLED else JOB_ENDED
+                    tell_to_stop(trial, TIMEOUT if out_of_time else ended)
             if job.state not in FINISHED:
                 self._look_again(job, view, waits=is_in_line(job.waiting) and not live)
+        if job.verdict is None:
+            live = self._start_again(lease, view, live)
         started = self._refill(lease, view, live) if job.verdict is None else []
         over = job.state in FINISHED or started is None
         refused = not over and self._act(lease, view, [*live, *(started or [])])
-        if over or len(live) < len(trials):
+        if over or any(trial.finish_order is not None or not _holds(trial) for trial in fresh):
             self._give_turns()
         return not over and (refused or bool(behind))
 
-    def _enforce_max_running(self, job: Job, view: View) -> None:
+    def _enforce_max_running(self, job: Job, view: View) -> bool:
+        """Cancel a job whose time is over; true if it was cancelled now."""
         limit = (view.input.training_input.scheduling or Scheduling()).max_running_seconds
         if job.running_time is not None and self._clock() > job.running_time + limit:
             reason = f"The job ran longer than its maxRunningTime of {limit:g} s and was cancelled."
-            request_cancel(job, reason, self._clock())
+            return request_cancel(job, reason, self._clock())
+        return False
 
     def _take_in(
         self, session: Session, job: Job, trial: Trial, view: View, sights: Mapping[int, Sight]
@@ -263,7 +276,7 @@ class Reconciler:
         if sight.status.phase in (AttemptPhase.ENDED, AttemptPhase.LOST) or (
             never_started and attempt.stop_reason is not None
         ):
-            close(job, trial, sight, view.input.metric_tag, self._pace.max_lost_attempts, self._clock())
+            close(job, trial, sight, view.input.metric_tag, self._pace.retries, self._clock())
             tell_end(session, job, trial, self._clock())
             return True
         if sight.status.phase is AttemptPhase.RUNNING and attempt.state == AttemptState.LAUNCHING:
@@ -282,6 +295,10 @@ class Reconciler:
             trial.tags = sorted(reading.tags)
         if not reading.measurements:
             return False
+        own = reading.cursor.hypertune_source
+        steps = [each.step for each in reading.measurements if each.source >= own]
+        if steps and current(trial).number > 1:
+            supersede(session, trial.id, min(steps), own)
         add_measurements(session, trial.id, reading.measurements)
         trial.final_step, trial.final_value = last_value(session, trial.id) or (None, None)
         return True
@@ -318,7 +335,32 @@ class Reconciler:
                 said = f"Trial {trial.number} is stopped early: {why} ({stop.rule})."
                 tell(session, job, said, trial=trial.number, now=self._clock())
 
-    # New trials
+    # New trials, and those that are tried again
+
+    def _start_again(self, lease: Lease, view: View, live: Sequence[Trial]) -> Sequence[Trial]:
+        """Give those whose wait is over what they need of the machine, as far as there is room.
+
+        While they wait they have none of it. Gives the job's live trials as they are then.
+        """
+        if not any(is_due(current(trial), self._clock()) for trial in live):
+            return live
+        need = self._need(view)
+        with self._database.write() as session:
+            job = self._hold(session, lease)
+            if job.verdict is not None:
+                return live
+            hold_slots(session)
+            live = live_trials(session, job.id)
+            due = [current(trial) for trial in live if is_due(current(trial), self._clock())]
+            room = self._room(session)
+            shares = room.shares(job.id, need, len(due))
+            for attempt, share in zip(due, shares, strict=False):  # The others go on waiting, for room.
+                attempt.resources, attempt.not_before = share.to_json(), None
+            if shares:
+                job.waiting = None
+            elif not any(_holds(trial) for trial in live):
+                self._wait(session, job, need, room.why_not(need))
+        return live
 
     def _refill(self, lease: Lease, view: View, live: Sequence[Trial]) -> Sequence[Trial] | None:
         """Write the intent of as many new trials as there is room for; None if the job has ended instead."""
@@ -336,7 +378,7 @@ class Reconciler:
             self._succeed(lease)
             return None
         if wanted == 0:
-            why = None if live else machine.why_not(need)
+            why = None if any(_holds(trial) for trial in live) else machine.why_not(need)
             if room > 0 and job.waiting != _waiting(job, need, why, self._clock()):
                 with self._database.write() as session:
                     self._wait(session, self._hold(session, lease), need, why)
@@ -414,17 +456,17 @@ class Reconciler:
 
     def _act(self, lease: Lease, view: View, live: Sequence[Trial]) -> bool:
         """Start and stop what the database says should be; true if something could not be started."""
-        refused: dict[int, str] = {}
+        refused: dict[int, LaunchFailed] = {}
         for trial in live:
             ref = view.attempt_ref(trial)
             if current(trial).stop_reason is not None:
                 self._launcher.stop(ref, self._pace.stop_grace_seconds)
-            elif current(trial).state == AttemptState.LAUNCHING:
+            elif current(trial).state == AttemptState.LAUNCHING and current(trial).not_before is None:
                 try:
                     self._launcher.launch(_spec(view, trial))
                 except LaunchFailed as error:
                     log.error("attempt not started", trial=trial.number, reason=str(error))
-                    refused[trial.id] = str(error)
+                    refused[trial.id] = error
         if not refused:
             return False
         with self._database.write() as session:
@@ -488,6 +530,11 @@ def _waiting(job: Job, need: Need, why: str | None, now: float) -> dict[str, Any
     goes_on = job.waiting is not None and is_in_line(job.waiting) == (why is not None)
     since = job.waiting["since"] if goes_on and job.waiting is not None else now
     return {"since": since, "need": asdict(need), "why": why}
+
+
+def _holds(trial: Trial) -> bool:
+    """Whether a live trial has something of the machine; one that waits to be tried again has nothing."""
+    return current(trial).not_before is None
 
 
 def _time_limit(job: Job, view: View) -> float:

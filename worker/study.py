@@ -16,13 +16,14 @@ from api_schemas.hyperparameters import HyperparameterSpec, ParameterSpec
 from store.measurements import ended_curves
 from store.models import Decision, Job, Trial
 from store.states import State
-from store.trials import finished_since
+from store.trials import failure_classes, finished_since
 from tuning.space import Categorical, Discrete, Double, Integer, Scale, Space, Value
 from tuning.stopping.finished_curves import FinishedCurves
 from tuning.stopping.median import MedianStoppingRule
 from tuning.stopping.protocol import StopDecision
 from tuning.suggest import make_suggester
 from tuning.trials import FinishedTrial, Goal, Outcome, PendingTrial, Point
+from worker.failure_classes import TOLD_NOTHING
 from worker.view import View
 
 STUDIES_KEPT = 64
@@ -129,9 +130,10 @@ class Study:
 
     def _take(self, session: Session, trials: Sequence[Trial]) -> None:
         curves = ended_curves(session, [t.id for t in trials]) if self._rule is not None else {}
+        why = failure_classes(session, [t.id for t in trials if t.state == State.FAILED])
         for trial in trials:
-            if trial.state == State.CANCELLED:
-                continue  # Ended by its owner: says nothing about its point.
+            if trial.state == State.CANCELLED or why.get(trial.id) in TOLD_NOTHING:
+                continue  # Ended by its owner or failed by the platform: says nothing about its point.
             curve = tuple(Point(step, value) for step, value in curves.get(trial.id, ()))
             self._history.append(
                 FinishedTrial(

@@ -241,3 +241,13 @@ def test_both_channels_are_read_together(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     reading = look(tmp_path / "none" / "output.metrics", final=True)
     assert (reading.measurements, reading.problems) == ([], [])
+
+
+def test_the_next_attempts_file_is_a_source_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "output.metrics"
+    path.write_text(line("1", "0.5"))
+    first = look(path)
+    second = look(path, Cursor.from_json(first.cursor.for_next_attempt().to_json()))
+    assert pairs(second) == pairs(first), "the same words of another attempt are not the same measurement"
+    assert [m.source for m in second.measurements] == [second.cursor.hypertune_source]
+    assert second.cursor.hypertune_source == first.cursor.next_source < second.cursor.next_source

@@ -15,6 +15,7 @@ from store.measurements import (
     curves_of,
     curves_of_job,
     last_value,
+    supersede,
     value_of,
 )
 from store.trials import add_trial
@@ -130,6 +131,19 @@ class TestLastValue:
     def test_a_number_after_one_that_is_none_counts(self, database: Database, trials: list[int]) -> None:
         _add(database, trials[0], _at(1, math.nan), _at(2, 0.0))
         assert _last(database, trials[0]) == (2, 0.0)
+
+
+class TestLaterAttempts:
+    def test_what_a_later_attempt_measures_anew_is_no_more_what_an_earlier_one_did(
+        self, database: Database, trials: list[int]
+    ) -> None:
+        _add(database, trials[0], *(_at(step, 0.1, source=source) for step in (1, 2, 3) for source in (0, 1)))
+        _add(database, trials[1], _at(2, 0.1))
+        with database.write() as session:
+            supersede(session, trials[0], step=2, source=2)
+            add_measurements(session, trials[0], [_at(2, 0.7, source=2)])
+            supersede(session, trials[0], step=2, source=2)
+        assert _curves(database, trials[:2]) == {trials[0]: [(1, 0.1), (2, 0.7)], trials[1]: [(2, 0.1)]}
 
 
 class TestCurves:

@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from worker.cluster import PRIMARY, Replica, Role
+from worker.failure_classes import POLICIES, FailureClass
 from worker.failures import (
     EVIDENCE_CHARACTERS,
-    FailureClass,
     all_exited,
     exited,
     last_traceback,
@@ -16,7 +16,7 @@ from worker.failures import (
     not_launched,
     too_much,
 )
-from worker.launchers.protocol import Exceeded, Limit, ReplicaEnd
+from worker.launchers.protocol import Exceeded, LaunchFailed, Limit, MemoryUse, ReplicaEnd
 
 
 def _printed(source: str) -> str:
@@ -100,10 +100,10 @@ def test_evidence_is_bounded(flood: str) -> None:
     assert failure.message.endswith("the end")
 
 
-def test_a_lost_attempt_says_how_often_it_was_tried() -> None:
-    failure = lost(4)
+def test_a_lost_attempt_says_what_may_have_happened() -> None:
+    failure = lost()
     assert failure.failure_class is FailureClass.LOST
-    assert "vanished without an exit status, 4 times in a row" in failure.message
+    assert "vanished without an exit status: the machine restarted" in failure.message
 
 
 @pytest.mark.parametrize(
@@ -115,14 +115,14 @@ def test_who_goes_beyond_a_limit_is_told_which(limit: str, failure_class: str) -
 
 
 def test_a_refused_launch_gives_the_platforms_reason() -> None:
-    failure = not_launched("Permission denied: /root/out")
-    assert failure.failure_class is FailureClass.LAUNCH
+    failure = not_launched(LaunchFailed("Permission denied: /root/out"))
+    assert failure.failure_class is FailureClass.CONFIG
     assert failure.message.endswith("could not be started: Permission denied: /root/out")
 
 
 def test_a_replica_is_named_by_role_and_index() -> None:
     assert exited(1, "", Replica(Role.WORKER, 2)).message.startswith("The replica worker 2 exited with")
-    assert lost(1, Replica(Role.PS, 0)).message.startswith("The replica ps 0 vanished")
+    assert lost(Replica(Role.PS, 0)).message.startswith("The replica ps 0 vanished")
 
 
 def test_replicas_that_fail_together_are_told_together() -> None:
@@ -141,3 +141,47 @@ def test_of_many_that_fail_together_a_few_are_told() -> None:
     message = all_exited(dict.fromkeys(ends, "x" * EVIDENCE_CHARACTERS)).message
     assert message.endswith("So did 26 other replicas.")
     assert len(message) < 5 * EVIDENCE_CHARACTERS
+
+
+def test_every_class_has_its_row() -> None:
+    assert set(POLICIES) == set(FailureClass)
+    assert {name for name, policy in POLICIES.items() if policy.retried} == {"LOST", "LAUNCH", "HW_FAULT"}
+    assert not any(policy.counts and policy.retried for policy in POLICIES.values())
+
+
+def test_what_the_platform_lacks_for_now_is_no_fault_of_what_was_asked() -> None:
+    assert not_launched(LaunchFailed("No space left", for_now=True)).failure_class is FailureClass.LAUNCH
+
+
+class TestMemory:
+    ALL = 64 * 2**30
+
+    def test_a_kill_while_the_kernel_killed_for_want_of_memory_is_one_of_those(self) -> None:
+        failure = exited(-9, "", memory=MemoryUse(3 * 2**30, 1, self.ALL))
+        assert failure.failure_class is FailureClass.OOM_HOST
+        assert failure.message == (
+            "The replica master 0 exited with a non-zero status of 9(SIGKILL). It ran out of the machine's "
+            "memory: a smaller batch, or fewer trials side by side, need less. At most 3.0 GiB were seen to "
+            "be taken, of 64.0 GiB that all trials share."
+        )
+
+    def test_a_kill_with_nearly_all_memory_taken_is_one_of_those(self) -> None:
+        assert exited(-9, "", memory=MemoryUse(60 * 2**30, 0, self.ALL)).failure_class == "OOM_HOST"
+
+    @pytest.mark.parametrize("exit_code", [-9, -15, 1])
+    def test_without_such_evidence_a_signal_is_but_a_signal(self, exit_code: int) -> None:
+        kills = 0 if exit_code == -9 else 1
+        failure = exited(exit_code, "", memory=MemoryUse(3 * 2**30, kills, self.ALL))
+        assert failure.failure_class is FailureClass.USER_ERROR
+
+    def test_a_process_within_that_was_killed_counts_as_the_program(self) -> None:
+        printed = _printed("raise RuntimeError('DataLoader worker (pid 7) is killed by signal: Killed.')")
+        assert exited(1, printed, memory=MemoryUse(None, 1)).failure_class is FailureClass.OOM_HOST
+        assert exited(1, printed, memory=MemoryUse(None, 0)).failure_class is FailureClass.USER_ERROR
+
+    def test_a_replica_that_says_more_than_that_it_failed_tells_the_class(self) -> None:
+        worker = ReplicaEnd(Replica(Role.WORKER, 0), 1)
+        said = {ReplicaEnd(PRIMARY, 1): "connection reset by peer", worker: "CUDA out of memory"}
+        failure = all_exited(said)
+        assert failure.failure_class is FailureClass.OOM_GPU
+        assert failure.message.startswith("The replica master 0 exited with a non-zero status of 1.")

@@ -1,5 +1,6 @@
 """Trials as processes of this machine: they outlive the service, and leave nothing behind."""
 
+import errno
 import json
 import os
 import pickle
@@ -224,12 +225,6 @@ class TestLeavingNothingBehind:
 
 
 class TestTrouble:
-    def test_an_interpreter_that_is_not_there_is_named(self, platform: LocalPlatform) -> None:
-        launcher, spec = platform.launcher(python=Path("/no/such/python")), platform.spec("")
-        launcher.launch(spec)
-        assert end_of(launcher, spec.ref).exit_code == 127
-        assert "/no/such/python" in launcher.last_lines(spec.ref, 1000)
-
     def test_a_trainer_that_asks_for_input_gets_none_instead_of_the_services(
         self, platform: LocalPlatform, standard_input: int
     ) -> None:
@@ -260,6 +255,34 @@ class TestTrouble:
         with pytest.raises(LaunchFailed, match=reason):
             launcher.launch(spec)
         assert phase(launcher, spec.ref) is AttemptPhase.ABSENT
+
+    def test_an_interpreter_that_is_not_there_is_a_refusal_for_good(self, platform: LocalPlatform) -> None:
+        launcher, spec = platform.launcher(python=Path("/nowhere/python")), platform.spec("")
+        with pytest.raises(LaunchFailed, match="there is no Python at /nowhere/python") as refused:
+            launcher.launch(spec)
+        assert not refused.value.for_now
+        assert phase(launcher, spec.ref) is AttemptPhase.ABSENT
+
+    def test_what_runs_is_not_refused_since_its_interpreter_is_gone(self, platform: LocalPlatform) -> None:
+        launcher, spec = platform.launcher(), platform.spec(HELD)
+        launcher.launch(spec)
+        platform.launcher(python=Path("/nowhere/python")).launch(spec)
+        assert phase(launcher, spec.ref) is AttemptPhase.RUNNING
+
+    @pytest.mark.parametrize(
+        ("number", "for_now"),
+        [(errno.EAGAIN, True), (errno.ENOMEM, True), (errno.ENOSPC, True), (errno.EACCES, False)],
+    )
+    def test_what_the_system_lacks_for_now_is_told_from_what_it_never_has(
+        self, platform: LocalPlatform, monkeypatch: pytest.MonkeyPatch, number: int, for_now: bool
+    ) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(subprocess, "Popen", refuse)
+        with pytest.raises(LaunchFailed) as refused:
+            platform.launcher().launch(platform.spec(""))
+        assert refused.value.for_now == for_now
 
     def test_a_refused_attempt_can_be_launched_once_the_trouble_is_over(
         self, platform: LocalPlatform

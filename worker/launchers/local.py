@@ -13,6 +13,7 @@ import errno
 import json
 import math
 import os
+import shutil
 import signal
 import sys
 import time
@@ -48,6 +49,13 @@ from worker.metrics.mirror import age, refresh
 from worker.metrics.regular_file import open_regular, read_at
 from worker.resources import Machine
 
+PASSING = frozenset(
+    {
+        *(errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE),
+        *(errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EBUSY, errno.EINTR),
+    }
+)
+"""What the system says when it has nothing left, or can't reach it, for now."""
 INSTALL_GRACE_SECONDS = 5.0
 NOT_INHERITED = ("VERNIER_", "CLOUD_ML_", "TF_CONFIG", "CLUSTER_SPEC")
 """How the names of variables begin that are the service's own, or the trial's."""
@@ -149,8 +157,9 @@ class LocalLauncher:
                     self._start(spec, groups.group(replica), python, told)
         except OSError as error:
             if error.errno in install.FULL:
-                raise
-            raise LaunchFailed(f"{error.strerror}: {error.filename or python}") from error
+                raise  # The job waits until there is room, however long that takes.
+            why = f"{error.strerror}: {error.filename or python}"
+            raise LaunchFailed(why, for_now=error.errno in PASSING) from error
         except ValueError as error:  # A NUL, which no system call takes.
             raise LaunchFailed(f"an argument, a variable or the job dir is unusable: {error}") from error
 
@@ -269,6 +278,9 @@ class LocalLauncher:
         self._watch(group.start(command, _inherited(), cwd=job_dir), spec.job)
 
     def _start(self, spec: AttemptSpec, group: ProcessGroup, python: Path, told: Mapping[str, str]) -> None:
+        if shutil.which(python) is None and group.status().phase is AttemptPhase.ABSENT:
+            # The shell that is started would only tell of it by a status, which could be the program's own.
+            raise LaunchFailed(f"there is no Python at {python}")
         work, hypertune_file = group.directory / "work", _hypertune_file(group.directory)
         for directory in (work, hypertune_file.parent):
             directory.mkdir(parents=True, exist_ok=True)

@@ -37,7 +37,8 @@ class Ports:
                 if port not in remembered and _is_free(port):
                     found.append(port)
             if len(found) < count:
-                raise LaunchFailed(f"there are no {count} free ports between {FIRST} and {LAST}")
+                why = f"there are no {count} free ports between {FIRST} and {LAST}"
+                raise LaunchFailed(why, for_now=True)
             self._given.extend(found)
         return [f"{LOOPBACK}:{port}" for port in found]
 

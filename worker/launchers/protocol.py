@@ -168,7 +168,15 @@ class MetricPlaces:
 
 
 class LaunchFailed(Exception):
-    """The platform could not start the attempt; the message says why."""
+    """The platform could not start the attempt; the message says why.
+
+    Attributes:
+        for_now: it lacks something that it may have again.
+    """
+
+    def __init__(self, why: str, *, for_now: bool = False) -> None:
+        super().__init__(why)
+        self.for_now = for_now
 
 
 class Launcher(Protocol):

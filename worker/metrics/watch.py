@@ -11,7 +11,7 @@ again with the old one gives the same again, so that a crash before the transact
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,15 +32,22 @@ class Cursor:
 
     Attributes:
         files: the position in each event file met so far, ordered by path; at most FILES_LIMIT.
-        next_source: the source number of the next event file; 0 is the hypertune file.
+        next_source: the source number of the next event file.
+        hypertune_source: that of the hypertune file; sources below it are those of earlier attempts.
         hypertune_lines: digests of the newest lines of the hypertune file.
         tags: names of the metrics seen, ordered.
     """
 
     files: tuple[FilePosition, ...] = ()
     next_source: int = SOURCE + 1
+    hypertune_source: int = SOURCE
     hypertune_lines: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+
+    def for_next_attempt(self) -> "Cursor":
+        """Where the trial's next attempt is read from, which has a hypertune file of its own."""
+        source = self.next_source
+        return replace(self, next_source=source + 1, hypertune_source=source, hypertune_lines=())
 
     def to_json(self) -> dict[str, Any]:
         """Return the cursor as a JSON object that `from_json` reads."""
@@ -57,6 +64,7 @@ class Cursor:
             return cls(
                 files=tuple(FilePosition(**file) for file in data.get("files", ())),
                 next_source=int(data.get("next_source", cls().next_source)),
+                hypertune_source=int(data.get("hypertune_source", SOURCE)),
                 hypertune_lines=tuple(data.get("hypertune_lines", ())),
                 tags=tuple(data.get("tags", ())),
             )
@@ -131,13 +139,19 @@ def read_new(
     if hypertune_file is not None:
         lines = read_hypertune(hypertune_file, tag, seen, final)
         seen = lines.seen
-        measurements += lines.measurements
+        measurements += [each._replace(source=cursor.hypertune_source) for each in lines.measurements]
         problems += lines.problems
         for name in sorted(lines.tags):
             add_tag(scalars.tags, name)
 
     tags = frozenset(scalars.tags)
-    after = Cursor(_remembered(positions, found), next_source, seen, tuple(sorted(tags)))
+    after = replace(
+        cursor,
+        files=_remembered(positions, found),
+        next_source=next_source,
+        hypertune_lines=seen,
+        tags=tuple(sorted(tags)),
+    )
     return Reading(measurements, after, tags, _bounded(problems), more)
 
 
