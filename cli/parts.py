@@ -142,7 +142,8 @@ class Hands:
             trouble_seconds=settings.trouble_seconds,
             max_lost_attempts=settings.max_lost_attempts,
         )
-        add_tasks(app, database, Reconciler(database, self._launcher, pace, name))
+        reconciler = Reconciler(database, self._launcher, pace, name)
+        add_tasks(app, database, reconciler, pace.farthest_seconds)
         self._controller = WorkController(
             app=app,
             pool="threads",

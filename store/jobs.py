@@ -14,6 +14,9 @@ from store.job_filter import matches
 from store.models import Job
 from store.states import FINISHED, JOB_TRANSITIONS, State, check_transition
 
+CLOCK_NOISE = 1.0
+"""Seconds by which a clock may be put right without being set back."""
+
 
 class DuplicateJob(Exception):
     """The project already has a job of this name."""
@@ -164,15 +167,21 @@ def lock_job(session: Session, project: str, job_id: str) -> Job | None:
     return session.scalar(query)
 
 
-def due_jobs(session: Session, limit: int) -> Sequence[int]:
-    """Keys of jobs that should be looked at now, longest due first; leased ones left out."""
+def due_jobs(session: Session, limit: int, farthest: float) -> Sequence[int]:
+    """Keys of jobs that should be looked at now, longest due first; leased ones left out.
+
+    Args:
+        farthest: in seconds. What is to be looked at later than that, or leased for longer, is from before
+            the clock was set back, and must not wait until it has caught up.
+    """
     # PostgreSQL looks up by index only what it need not ask again for every row, as it must its clock.
     now = select(database_now()).scalar_subquery()
+    far = select(database_now() + farthest).scalar_subquery()
     query = (
         select(Job.id)
         .where(
-            Job.next_check_at <= now,
-            or_(Job.lease_expires_at.is_(None), Job.lease_expires_at < now),
+            or_(Job.next_check_at <= now, Job.next_check_at > far),
+            or_(Job.lease_expires_at.is_(None), Job.lease_expires_at < now, Job.lease_expires_at > far),
         )
         .order_by(Job.next_check_at)
         .limit(limit)
@@ -181,13 +190,22 @@ def due_jobs(session: Session, limit: int) -> Sequence[int]:
 
 
 def acquire_lease(session: Session, job_pk: int, owner: str, seconds: float) -> Lease | None:
-    """Take the job for `seconds`, unless another worker holds it or it has ended."""
+    """Take the job for `seconds`, unless another worker holds it or it has ended.
+
+    A lease that would last longer than this one is from before the clock was set back, and holds no more: if
+    its owner lives, the fencing number tells it.
+    """
+    farthest = database_now() + (seconds + CLOCK_NOISE)
     fence = session.scalar(
         update(Job)
         .where(
             Job.id == job_pk,
             Job.next_check_at.is_not(None),
-            or_(Job.lease_expires_at.is_(None), Job.lease_expires_at < database_now()),
+            or_(
+                Job.lease_expires_at.is_(None),
+                Job.lease_expires_at < database_now(),
+                Job.lease_expires_at > farthest,
+            ),
         )
         .values(
             lease_owner=owner,

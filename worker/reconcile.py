@@ -77,6 +77,11 @@ class Pace:
     """Until a job is looked at again after a look at it failed."""
     max_lost_attempts: int
 
+    @property
+    def farthest_seconds(self) -> float:
+        """No job is left alone, or held without renewing, for longer."""
+        return max(self.poll_seconds, self.trouble_seconds, self.lease_seconds)
+
 
 class Reconciler:
     """Looks after jobs. Calls may come from several threads; those for one job wait their turn elsewhere."""
