@@ -176,7 +176,7 @@ def due_jobs(session: Session, limit: int, farthest: float) -> Sequence[int]:
     """
     # PostgreSQL looks up by index only what it need not ask again for every row, as it must its clock.
     now = select(database_now()).scalar_subquery()
-    far = select(database_now() + farthest).scalar_subquery()
+    far = select(database_now() + (farthest + CLOCK_NOISE)).scalar_subquery()
     query = (
         select(Job.id)
         .where(
