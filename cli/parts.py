@@ -173,7 +173,7 @@ class Hands:
             retry_backoff_seconds=settings.retry_backoff_seconds,
         )
         reconciler = Reconciler(database, self._launcher, pace, name, notify=self._tell_due)
-        add_tasks(app, database, reconciler)
+        add_tasks(app, database, reconciler, pace.farthest_seconds)
         self._told = threading.Event()
         self._retention = _retention(settings, database, self._launcher, self._told)
         self._controller = WorkController(

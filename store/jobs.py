@@ -14,6 +14,9 @@ from store.job_filter import matches
 from store.models import Job
 from store.states import FINISHED, JOB_TRANSITIONS, State, check_transition
 
+CLOCK_NOISE = 1.0
+"""Seconds by which a clock may be put right without being set back."""
+
 
 class DuplicateJob(Exception):
     """The project already has a job of this name."""
@@ -164,15 +167,21 @@ def lock_job(session: Session, project: str, job_id: str) -> Job | None:
     return session.scalar(query)
 
 
-def due_jobs(session: Session, limit: int) -> Sequence[int]:
-    """Keys of jobs that should be looked at now, longest due first; leased ones left out."""
+def due_jobs(session: Session, limit: int, farthest: float) -> Sequence[int]:
+    """Keys of jobs that should be looked at now, longest due first; leased ones left out.
+
+    Args:
+        farthest: in seconds. What is to be looked at later than that, or leased for longer, is from before
+            the clock was set back, and must not wait until it has caught up.
+    """
     # PostgreSQL looks up by index only what it need not ask again for every row, as it must its clock.
     now = select(database_now()).scalar_subquery()
+    far = select(database_now() + (farthest + CLOCK_NOISE)).scalar_subquery()
     query = (
         select(Job.id)
         .where(
-            Job.next_check_at <= now,
-            or_(Job.lease_expires_at.is_(None), Job.lease_expires_at < now),
+            or_(Job.next_check_at <= now, Job.next_check_at > far),
+            or_(Job.lease_expires_at.is_(None), Job.lease_expires_at < now, Job.lease_expires_at > far),
         )
         .order_by(Job.next_check_at)
         .limit(limit)
@@ -181,22 +190,32 @@ def due_jobs(session: Session, limit: int) -> Sequence[int]:
 
 
 def acquire_lease(
-    session: Session, job_pk: int, owner: str, seconds: float, *, if_due: bool = False
+    session: Session, job_pk: int, owner: str, seconds: float, *, farthest: float | None = None
 ) -> Lease | None:
     """Take the job for `seconds`, unless another worker holds it or it has ended.
 
-    It is due again when they are over; if it is before, somebody has asked for a look meanwhile.
+    It is due again when they are over; if it is before, somebody has asked for a look meanwhile. A lease that
+    would last longer than this one is from before the clock was set back, and holds no more: if its owner
+    lives, the fencing number tells it.
 
     Args:
-        if_due: only if it is due.
+        farthest: only if it is due, as `due_jobs` has it; None: whether it is or not.
     """
-    due = Job.next_check_at <= database_now() if if_due else Job.next_check_at.is_not(None)
+    longest = database_now() + (seconds + CLOCK_NOISE)
+    due = Job.next_check_at.is_not(None)
+    if farthest is not None:
+        far = database_now() + (farthest + CLOCK_NOISE)
+        due = or_(Job.next_check_at <= database_now(), Job.next_check_at > far)
     fence = session.scalar(
         update(Job)
         .where(
             Job.id == job_pk,
             due,
-            or_(Job.lease_expires_at.is_(None), Job.lease_expires_at < database_now()),
+            or_(
+                Job.lease_expires_at.is_(None),
+                Job.lease_expires_at < database_now(),
+                Job.lease_expires_at > longest,
+            ),
         )
         .values(
             lease_owner=owner,

@@ -32,7 +32,7 @@ class RunningService:
     Args:
         within: a command that runs the service, given as its further arguments, in its own place.
         seen_as: the data folder, as this service sees it.
-        variables: of its environment, besides its settings.
+        program: what Python runs, in the place of the service's own command.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class RunningService:
         *,
         within: Sequence[str] = (),
         seen_as: Path | None = None,
-        variables: Mapping[str, str] | None = None,
+        program: Sequence[str] = ("-m", "cli.main"),
         **settings: str | float,
     ) -> None:
         self.data_dir = data_dir
@@ -49,7 +49,6 @@ class RunningService:
         (data_dir / "address").unlink(missing_ok=True)
         environment: Mapping[str, str] = {
             **os.environ,
-            **(variables or {}),
             "VERNIER_POLL_SECONDS": "0.2",
             "VERNIER_RETRY_BACKOFF_SECONDS": "0.1",
             "VERNIER_SWEEP_SECONDS": "0.2",
@@ -59,7 +58,7 @@ class RunningService:
             self.process = subprocess.Popen(
                 [
                     *within,
-                    *(sys.executable, "-m", "cli.main", "serve", "--port", "0"),
+                    *(sys.executable, *program, "serve", "--port", "0"),
                     *("--data-dir", str(seen_as or data_dir)),
                 ],
                 env=environment,

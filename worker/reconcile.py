@@ -93,6 +93,11 @@ class Pace:
     def retries(self) -> Retries:
         return Retries(self.max_lost_attempts, self.retry_backoff_seconds)
 
+    @property
+    def farthest_seconds(self) -> float:
+        """No job is left alone, or held without renewing, for longer."""
+        return max(WAITING_POLLS * self.poll_seconds, self.trouble_seconds, self.lease_seconds)
+
 
 class Reconciler:
     """Looks after jobs. Calls may come from several threads; those for one job wait their turn elsewhere."""
@@ -134,7 +139,8 @@ class Reconciler:
         owner = f"{self._owner}/{threading.get_ident()}"
         # Taking and giving back a lease need not outlive a loss of power: neither does who holds it.
         with self._database.write(durable=False) as session:
-            lease = acquire_lease(session, job_pk, owner, self._pace.lease_seconds, if_due=if_due)
+            farthest = self._pace.farthest_seconds if if_due else None
+            lease = acquire_lease(session, job_pk, owner, self._pace.lease_seconds, farthest=farthest)
         if lease is None:
             return False, False
         looked, again = True, False

@@ -6,13 +6,15 @@ job that is due.
 """
 
 import threading
+import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 from celery import Celery
 from celery.beat import Scheduler
+from celery.schedules import schedule
 from sqlalchemy.exc import OperationalError
 
 from store.database import Database
@@ -49,7 +51,7 @@ def make_app(broker_url: str, sweep_seconds: float) -> Celery:
         beat_schedule={
             "sweep": {
                 "task": SWEEP,
-                "schedule": timedelta(seconds=sweep_seconds),
+                "schedule": schedule(timedelta(seconds=sweep_seconds), nowfun=_since_boot),
                 "options": {"expires": overtaken_seconds(sweep_seconds)},
             }
         },
@@ -63,6 +65,11 @@ def make_app(broker_url: str, sweep_seconds: float) -> Celery:
             "socket_timeout": ANSWER_SECONDS,
         }
     return app
+
+
+def _since_boot() -> datetime:
+    """A time that goes on evenly: by the time of day, a clock set back an hour is an hour without sweeps."""
+    return datetime.fromtimestamp(time.monotonic(), UTC)
 
 
 def overtaken_seconds(sweep_seconds: float) -> float:
@@ -120,10 +127,14 @@ class OncePerJob:
             raise
 
 
-def add_tasks(app: Celery, database: Database, reconciler: Reconciler) -> None:
-    """Give a worker's application what its messages ask for."""
+def add_tasks(app: Celery, database: Database, reconciler: Reconciler, farthest_seconds: float) -> None:
+    """Give a worker's application what its messages ask for.
+
+    Args:
+        farthest_seconds: as `due_jobs` has it.
+    """
     # Where there are more jobs than looks, the messages of each sweep must not pile up behind the last's.
-    sweep_every = app.conf.beat_schedule["sweep"]["schedule"].total_seconds()
+    sweep_every = app.conf.beat_schedule["sweep"]["schedule"].run_every.total_seconds()
     notify = make_notify(app, if_due=True, expires=overtaken_seconds(sweep_every))
     look = OncePerJob(reconciler.reconcile)
 
@@ -141,7 +152,7 @@ def add_tasks(app: Celery, database: Database, reconciler: Reconciler) -> None:
     def sweep() -> None:
         try:
             with database.read() as session:
-                due = due_jobs(session, JOBS_A_SWEEP)
+                due = due_jobs(session, JOBS_A_SWEEP, farthest_seconds)
         except OperationalError as error:
             log.warning("database away, the next sweep may find it", reason=str(error.orig))
             return

@@ -8,11 +8,13 @@ import random
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
 
 from store.database import Database
 from store.models import Job
@@ -21,6 +23,8 @@ from tests.postgres_server import PostgresServer
 from tests.redis_server import RedisServer
 from tests.running_cluster import WORKERS, RunningCluster
 from tests.running_service import wait_until
+from tests.service.door import error_of
+from worker.tasks import RECONCILE, SWEEP, make_app
 
 LEASE_SECONDS = 3.0
 
@@ -152,10 +156,71 @@ def test_a_database_that_is_gone_for_a_while(job: TheJob, cluster: RunningCluste
     with httpx.Client(base_url=cluster.address, trust_env=False) as http:
         assert http.get("/healthz").status_code == 200
         assert http.get("/readyz").status_code == 503
+        refusal = http.get("/v1/projects/p/jobs")
+        error_of(refusal, 503, "UNAVAILABLE")
+        assert int(refusal.headers["Retry-After"]) > 0
         wait_until(lambda: sum(note["what"] == "end" for note in job.notes()) >= AT_ONCE)
         servers.postgres.start()
         wait_until(lambda: http.get("/readyz").status_code == 200)
     job.ends_as_ever()
+
+
+def test_a_database_that_ends_every_session_again_and_again(job: TheJob, servers: Servers) -> None:
+    job.reach_the_middle()
+    database = Database(servers.postgres.url)
+    others = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+    before = looks(database)
+    for number in range(5):
+        with suppress(OperationalError), database.engine.connect() as connection:
+            connection.execute(others)
+        wait_until(lambda number=number: looks(database) > before + number)  # type: ignore[misc]
+    database.close()
+    job.ends_as_ever()
+
+
+def looks(database: Database) -> int:
+    """How often jobs have been looked at."""
+    with suppress(OperationalError), database.read() as session:
+        return session.scalar(select(func.sum(Job.lease_fence))) or 0
+    return 0
+
+
+def test_messages_that_make_no_sense_or_come_hours_late_stop_no_worker(
+    job: TheJob, cluster: RunningCluster, servers: Servers
+) -> None:
+    job.reach_the_middle()
+    app = make_app(servers.redis.url, sweep_seconds=1.0)
+    with closing(app.connection_for_write()) as connection:
+        for task, arguments in (
+            ("vernier.no_such_task", []),
+            (RECONCILE, []),
+            (RECONCILE, ["no key"]),
+            (RECONCILE, [2**70]),
+            (SWEEP, [1]),
+            *((RECONCILE, [key]) for key in range(30)),  # Of jobs that have ended long ago, or never were.
+        ):
+            app.send_task(task, args=arguments, connection=connection)
+    job.ends_as_ever()
+    assert all(process.poll() is None for process in cluster.processes.values())
+
+
+def test_five_workers_at_once_and_as_many_jobs(
+    cluster: RunningCluster, servers: Servers, tmp_path: Path
+) -> None:
+    more = ("worker-3", "worker-4", "worker-5")
+    for name in more:
+        cluster.start(name)
+    with cluster.client() as http:
+        jobs = []
+        for number in range(4):
+            (tmp_path / str(number)).mkdir()
+            jobs.append(TheJob(http, tmp_path / str(number), f"crowd_{number}"))
+            jobs[-1].submit()
+            jobs[-1].go_on()
+        for each in jobs:
+            each.ends_as_ever()
+    for name in more:
+        cluster.kill(name)
 
 
 def test_a_beat_that_is_killed_and_two_in_its_place(job: TheJob, cluster: RunningCluster) -> None:

@@ -136,6 +136,14 @@ class TestExpiry:
             told = session.scalar(select(database_now()))
         assert told == pytest.approx(time.time(), abs=5.0)
 
+    def test_a_lease_from_before_the_clock_was_set_back_is_free(self, database: Database, key: int) -> None:
+        before = _acquire(database, key, "a", seconds=3600 + LONG)
+        assert before is not None
+        after = _acquire(database, key, "b")
+        assert after is not None
+        with pytest.raises(LeaseLost):
+            _write(database, before, "by a")
+
 
 class TestFencing:
     def test_a_worker_that_lost_its_job_cannot_write(self, database: Database, key: int) -> None:
@@ -227,7 +235,7 @@ class TestAsking:
     ) -> None:
         def acquire_if_due() -> Lease | None:
             with database.write() as session:
-                return acquire_lease(session, key, "a", LONG, if_due=True)
+                return acquire_lease(session, key, "a", LONG, farthest=LONG)
 
         self._put_off(database, key)
         assert acquire_if_due() is None
@@ -246,23 +254,38 @@ class TestDue:
     def test_longest_due_first_and_no_others(self, database: Database) -> None:
         with database.write() as session:
             just, long = self._add(session, "just", 1), self._add(session, "long", 100)
-            self._add(session, "later", -1000)
+            self._add(session, "later", -100)
             self._add(session, "ended", None)
         with database.read() as session:
-            assert list(due_jobs(session, 10)) == [long, just]
-            assert list(due_jobs(session, 1)) == [long]
+            assert list(due_jobs(session, 10, LONG)) == [long, just]
+            assert list(due_jobs(session, 1, LONG)) == [long]
 
     def test_leased_jobs_are_left_out_until_the_lease_expires(self, database: Database) -> None:
         with database.write() as session:
             key = self._add(session, "job", 1)
         _acquire(database, key, "a")
         with database.read() as session:
-            assert list(due_jobs(session, 10)) == []
+            assert list(due_jobs(session, 10, LONG)) == []
         _expire(database, key)
         with database.read() as session:
-            assert list(due_jobs(session, 10)) == [key]
+            assert list(due_jobs(session, 10, LONG)) == [key]
 
     def test_a_new_job_is_due_at_once(self, database: Database, key: int) -> None:
         with database.read() as session:
-            assert list(due_jobs(session, 10)) == [key]
+            assert list(due_jobs(session, 10, LONG)) == [key]
             assert find_job(session, "p", "job") is not None
+
+    def test_a_clock_set_back_leaves_no_job_waiting_for_it(self, database: Database) -> None:
+        with database.write() as session:
+            key = self._add(session, "job", -3600)
+        with database.read() as session:
+            assert list(due_jobs(session, 10, 5000.0)) == []
+            assert list(due_jobs(session, 10, LONG)) == [key]
+
+    def test_nor_one_that_was_leased_before(self, database: Database) -> None:
+        with database.write() as session:
+            key = self._add(session, "job", 1)
+        _acquire(database, key, "a", seconds=3600)
+        with database.read() as session:
+            assert list(due_jobs(session, 10, 5000.0)) == []
+            assert list(due_jobs(session, 10, LONG)) == [key]

@@ -1,13 +1,15 @@
 """Messages: each leads to a look, none is waited for, none is needed."""
 
 import threading
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from structlog.testing import capture_logs
 
 from tests.running_service import wait_until
-from worker.tasks import OncePerJob, make_app, make_notify
+from worker.tasks import Beat, OncePerJob, make_app, make_notify
 
 
 class Looking:
@@ -117,5 +119,21 @@ def test_a_broker_that_is_away_is_a_warning_not_an_error() -> None:
 def test_what_waits_longer_than_a_sweep_is_dropped() -> None:
     app = make_app("memory://localhost", sweep_seconds=3.0)
     sweep = app.conf.beat_schedule["sweep"]
-    assert sweep["schedule"].total_seconds() == 3.0
+    assert sweep["schedule"].run_every.total_seconds() == 3.0
     assert sweep["options"]["expires"] == 3.0
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_does_not_change_when_a_sweep_is_due(
+    jump: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app("memory://localhost", sweep_seconds=60.0)
+    beat = Beat(app, lazy=True)
+    beat.setup_schedule()
+    entry = next(beat.reserve(entry) for name, entry in beat.schedule.items() if name == "sweep")
+    wrong = time.time() + jump
+    monkeypatch.setattr(time, "time", lambda: wrong)
+    monkeypatch.setattr(app, "now", lambda: datetime.fromtimestamp(wrong, UTC))
+    due, seconds = entry.is_due()
+    assert not due
+    assert 50 < seconds <= 60
