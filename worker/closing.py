@@ -64,8 +64,8 @@ class Retries:
 def is_due(attempt: Attempt, now: float) -> bool:
     """Whether an attempt that follows a failed one has waited long enough."""
     wait = None if attempt.not_before is None else attempt.not_before - now
-    # More than the longest wait is left when the clock has been set back.
-    return wait is not None and not 0 < wait <= BACKOFF_LIMIT_SECONDS
+    # More than the longest wait is left when the clock has been set back; not by a mere rounding.
+    return wait is not None and not 0 < wait < BACKOFF_LIMIT_SECONDS + 1
 
 
 def close(job: Job, trial: Trial, sight: Sight, tag: str | None, retries: Retries, now: float) -> None:

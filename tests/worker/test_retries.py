@@ -126,6 +126,9 @@ def test_what_never_can_be_started_is_not_tried_again(running: Running) -> None:
 def test_a_clock_that_is_set_back_makes_nobody_wait_longer() -> None:
     attempt = Attempt(not_before=NOW + 10)
     assert not is_due(attempt, NOW)
+    assert not any(
+        is_due(Attempt(not_before=at + BACKOFF_LIMIT_SECONDS), at) for at in (NOW + 0.1, NOW + 0.7)
+    )
     assert is_due(attempt, NOW + 10)
     assert is_due(attempt, NOW - 3600)
     assert not is_due(Attempt(not_before=None), NOW)
