@@ -1,5 +1,6 @@
 """Many jobs of any needs on one machine: everybody has a turn, nothing is given twice, little lies idle."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
@@ -76,7 +77,8 @@ class Simulation:
         job.trials -= len(shares)
         if shares:
             job.first_at = self.round if job.first_at is None else job.first_at
-            job.wants_since, job.in_line = self.round if len(shares) < room else None, False
+            since = self.round if job.wants_since is None else job.wants_since
+            job.wants_since, job.in_line = since if len(shares) < room else None, False
         elif job.wants_since is None or job.in_line is bool(job.live):
             job.wants_since, job.in_line = self.round, not job.live
 
@@ -108,7 +110,7 @@ class Simulation:
 
     def _waiters(self) -> list[Waiter]:
         return [
-            Waiter(job.key, float(job.wants_since), job.need)
+            Waiter(job.key, job.wants_since if job.in_line else math.inf, job.need)
             for job in self.jobs
             if job.wants_since is not None and not job.over
         ]
@@ -185,7 +187,7 @@ def test_nothing_lies_idle_while_somebody_wants_it() -> None:
     needs = [Need(1), Need(1, {MASTER: 1}), Need(1, {MASTER: 1}, 50), Need(1, {}, memory=8)]
     simulation = Simulation([Simulated(key, need, 4, 10**6) for key, need in enumerate(needs, start=1)])
     for _ in range(200):
-        for _ in range(2):  # What one leaves to another is there for that one's next look.
+        for _ in needs:  # What one leaves to another is there for that one's next look.
             for job in random.sample(simulation.jobs, len(simulation.jobs)):
                 simulation.look(job, random.randint(1, LONGEST))
         assert not simulation.could_have_more()
