@@ -35,12 +35,13 @@ def upgrade(data_dir: DataDir = None) -> None:
 def check(data_dir: DataDir = None) -> None:
     """Say whether the tables are as they should be.
 
-    Exits with 1 if they are not those that this program wants.
+    Exits with 1 if they are not those that this program wants, or a SQLite file is damaged.
     """
     with _database("check", data_dir, must_exist=True) as database:
         from cli.data_folder import CannotServe
         from store.database import Schema
 
+        _check_file(database)
         match database.schema():
             case Schema.CURRENT:
                 typer.echo("The database is up to date.")
@@ -50,6 +51,14 @@ def check(data_dir: DataDir = None) -> None:
                 )
             case Schema.UNKNOWN:
                 raise CannotServe("The database's tables are of a newer Vernier: upgrade this one.")
+
+
+def _check_file(database: "Database") -> None:
+    from cli.data_folder import CannotServe
+
+    damage = database.damage() if database.is_sqlite else None
+    if damage is not None:
+        raise CannotServe(f"The file is damaged ({damage}): go back to a backup.")
 
 
 @app.command()
@@ -101,7 +110,7 @@ def _database(
     """
     settings = settings_from(f"db.{command}", data_dir=data_dir)
 
-    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.exc import DatabaseError
 
     from cli.data_folder import CannotServe, own_data_dir
     from cli.parts import open_database
@@ -118,7 +127,7 @@ def _database(
     except CannotServe as error:
         typer.echo(f"ERROR: (vernier.db.{command}) {error}", err=True)
         raise typer.Exit(1) from error
-    except OperationalError as error:
+    except DatabaseError as error:
         reason = str(error.orig).strip().partition("\n")[0]
         typer.echo(f"ERROR: (vernier.db.{command}) The database can't be used: {reason}", err=True)
         raise typer.Exit(1) from error

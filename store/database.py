@@ -152,6 +152,18 @@ class Database:
         known = {each.revision for each in script.walk_revisions()}
         return Schema.OLDER if set(revisions) <= known else Schema.UNKNOWN
 
+    def damage(self) -> str | None:
+        """What is wrong with a SQLite file that can be read, the first that is found; None if nothing is.
+
+        Reads all of it. Readers and writers go on meanwhile.
+
+        Raises:
+            sqlalchemy.exc.DatabaseError: it can't even be read.
+        """
+        with self.engine.connect() as connection:
+            found = str(connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar())
+        return None if found == "ok" else " ".join(found.split())
+
     def backup(self, file: Path) -> None:
         """Copy a SQLite database as it is at one moment. Readers and writers go on meanwhile.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, case, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -202,7 +202,7 @@ def acquire_lease(
         farthest: only if it is due, as `due_jobs` has it; None: whether it is or not.
     """
     longest = database_now() + (seconds + CLOCK_NOISE)
-    due = Job.next_check_at.is_not(None)
+    due: ColumnElement[bool] = Job.next_check_at.is_not(None)
     if farthest is not None:
         far = database_now() + (farthest + CLOCK_NOISE)
         due = or_(Job.next_check_at <= database_now(), Job.next_check_at > far)

@@ -378,14 +378,15 @@ class Reconciler:
                 study.catch_up(session, job)
             started = job.finished_trials + len(live)
             room = min(view.max_parallel_trials - len(live), view.max_trials - started)
-            machine = self._room(session)
-            wanted = len(machine.shares(job.id, need, room)) if room > 0 else 0
+            machine = self._room(session) if room > 0 else None
+            wanted = 0 if machine is None else len(machine.shares(job.id, need, room))
         if started >= view.max_trials and not live:
             self._succeed(lease)
             return None
         if wanted == 0:
-            why = None if any(_holds(trial) for trial in live) else machine.why_not(need)
-            if room > 0 and job.waiting != _waiting(job, need, why, self._clock()):
+            has_some = any(_holds(trial) for trial in live)
+            why = None if has_some or machine is None else machine.why_not(need)
+            if machine is not None and job.waiting != _waiting(job, need, why, self._clock()):
                 with self._database.write() as session:
                     self._wait(session, self._hold(session, lease), need, why)
             return []

@@ -1,11 +1,12 @@
 """What there is of the machine, who has it and who waits, as one look at the database found it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from store.trials import live_resources_by_job, running_jobs, waiting_jobs
+from store.trials import is_in_line, live_resources_by_job, running_jobs, waiting_jobs
 from worker.resources import Machine, Need, Share, find_share, free_of
 from worker.slots import Waiter, shares_to_start
 
@@ -44,7 +45,8 @@ def read_room(session: Session, machine: Machine) -> Room:
         for key, all_of_it in live_resources_by_job(session).items()
     }
     waiters = [
-        Waiter(key, waiting["since"], Need(**waiting["need"]))
+        # One that had trials until a moment ago comes after all that have waited meanwhile.
+        Waiter(key, waiting["since"] if is_in_line(waiting) else math.inf, Need(**waiting["need"]))
         for key, waiting in waiting_jobs(session).items()
     ]
     return Room(machine, taken, frozenset(running_jobs(session)), waiters)

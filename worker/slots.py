@@ -13,6 +13,7 @@ class Waiter:
 
     job_pk: int
     since: float
+    """When it found no room for any; the last in line has infinity."""
     need: Need
 
 

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -12,7 +13,9 @@ from cli.data_folder import own_data_dir
 from cli.main import app
 from store.database import Database
 from store.jobs import find_job
+from tests.jobs.conftest import Jobs
 from tests.postgres_server import PostgresServer
+from tests.running_service import RunningService
 from tests.stored_rows import add_job, empty_database
 
 
@@ -117,3 +120,66 @@ def test_a_backup_of_nothing_or_into_nowhere_says_so(tmp_path: Path) -> None:
 def test_postgresql_has_its_own_backup(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VERNIER_DATABASE_URL", postgres.url)
     assert "pg_dump" in _run("backup", "anywhere").output
+
+
+def test_a_damaged_file_is_found_out(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    file = tmp_path / "vernier.sqlite3"
+    with closing(sqlite3.connect(file)) as connection:
+        page_size, root = (
+            connection.execute(query).fetchone()[0]
+            for query in ("PRAGMA page_size", "SELECT rootpage FROM sqlite_master WHERE name = 'jobs_due'")
+        )
+    with file.open("r+b") as damaged:
+        damaged.seek((root - 1) * page_size)
+        damaged.write(b"\xff" * 64)
+    checked = _run("check", "--data-dir", folder)
+    assert checked.exit_code == 1
+    assert "damaged" in checked.output or "malformed" in checked.output
+    assert "Traceback" not in checked.output
+
+
+TRAINER = """
+for step in range(1, 300):
+    print("line", step)
+    report(step, step * trial)
+"""
+
+
+def test_a_service_starts_from_a_backup_that_was_taken_while_jobs_ran(tmp_path: Path) -> None:
+    search = {"maxTrials": 12, "maxParallelTrials": 2}
+    data = tmp_path / "data"
+    with RunningService(data, slots=3) as service, service.client() as client:
+        jobs = Jobs(client, tmp_path / "jobs")
+        ended = jobs.submit(TRAINER, {"maxTrials": 2, "maxParallelTrials": 2})
+        whole = jobs.ended(ended)
+        running = jobs.submit(TRAINER, search)
+        copies = []
+        for number in range(2):
+            before = _done(jobs.wait(running, lambda job, n=number: len(_done(job)) > n))
+            copied = _run("backup", str(tmp_path / f"copy_{number}"), "--data-dir", str(data))
+            assert copied.exit_code == 0, copied.output
+            copies.append(tmp_path / f"copy_{number}")
+        jobs.cancel(running)
+        jobs.ended(running)
+        assert service.stop() == 0
+    restored = tmp_path / "restored"
+    restored.mkdir()
+    copies[1].rename(restored / "vernier.sqlite3")
+    assert _run("check", "--data-dir", str(restored)).exit_code == 0
+    with RunningService(restored, slots=3) as service, service.client() as client:
+        jobs.client = client
+        assert jobs.get(ended) == whole
+        known = _done(jobs.ended(running))
+        assert before.items() <= known.items(), "its files are not here, but nobody waits for them"
+        heir = jobs.submit(TRAINER, {"maxTrials": 1, "resumePreviousJobId": ended})
+        assert jobs.ended(heir)["state"] == "SUCCEEDED"
+        assert service.stop() == 0
+
+
+def _done(job: dict[str, Any]) -> dict[str, str]:
+    """{trial: its final value} of those that have ended."""
+    trials = job.get("trainingOutput", {}).get("trials", [])
+    return {
+        trial["trialId"]: str(trial.get("finalMetric")) for trial in trials if trial["state"] == "SUCCEEDED"
+    }
