@@ -27,9 +27,9 @@ def main() -> int:
         except Found as found:
             print(f"\n{found}", file=sys.stderr)
             return 1
-        if sys.stdout.isatty():
-            print(f"\r{met['run']} runs", end="", flush=True)
-    print(f"\r{met['run']} runs, {met['run'] / (time.monotonic() - began):.1f} a second")
+        if met["run"] % 100 == 0:
+            print(f"{met['run']} runs", flush=True)
+    print(f"{met['run']} runs, {met['run'] / (time.monotonic() - began):.1f} a second")
     for what, how_often in sorted(met.items()):
         print(f"{how_often:9} {what}")
     return 0

@@ -154,7 +154,7 @@ def _look(rng: Random) -> Event:
 def _cut(rng: Random, fate: Fate) -> Cut:
     if rng.random() < 0.5:
         return Cut(fate, None, rng.randrange(GATES_OF_A_LOOK))
-    return Cut(fate, rng.choice(list(At)), rng.randrange(2))
+    return Cut(fate, rng.choice(list(At)), rng.choice((0, 0, 0, 1)))
 
 
 def _maybe_cut(rng: Random) -> Cut:
@@ -167,13 +167,21 @@ def _progress(rng: Random) -> Plan:
     return [Look(rng.randrange(WORKERS), job), Wait(1.0), Look(rng.randrange(WORKERS), job)]
 
 
-def _overtaken(rng: Random) -> Plan:
-    """A worker hangs past its lease, the other goes on, then the first does."""
+def _last_words(rng: Random) -> Plan:
+    """A trial reports and ends at once."""
+    process = rng.randrange(PROCESSES)
+    return [Report(process, rng.randrange(4), rng.random()), Ends(process, rng.choice(list(End)))]
+
+
+def _slow(rng: Random) -> Plan:
+    """A worker hangs while other things happen, and goes on; often another has taken the job over."""
     slow, job = rng.randrange(WORKERS), rng.randrange(JOBS)
-    between = [_other(rng) for _ in range(rng.randrange(4))]
-    quick = [Look(slow + 1, job) for _ in range(rng.randint(1, 3))]
-    hangs = _cut(rng, Fate.HANGS)
-    return [Look(slow, job, hangs), *between, Wait(LEASE_SECONDS + 1), *quick, Wake(slow, _maybe_cut(rng))]
+    meanwhile = [_other(rng) for _ in range(rng.randrange(4))]
+    if rng.random() < 0.5:
+        meanwhile += _last_words(rng)
+    if rng.random() < 0.6:
+        meanwhile += [Wait(LEASE_SECONDS + 1), *(Look(slow + 1, job) for _ in range(rng.randint(1, 3)))]
+    return [Look(slow, job, _cut(rng, Fate.HANGS)), *meanwhile, Wake(slow, _maybe_cut(rng))]
 
 
 def _other(rng: Random) -> Event:
@@ -207,6 +215,6 @@ PASSAGES: tuple[Callable[[Random], Plan], ...] = (
     _progress,
     lambda rng: [_look(rng)],
     lambda rng: [_other(rng)],
-    _overtaken,
+    _slow,
 )
-WEIGHTS = (2, 4, 6, 1)
+WEIGHTS = (2, 4, 6, 3)

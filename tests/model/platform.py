@@ -109,6 +109,8 @@ class SimulatedPlatform:
         """Whether processes started from now on are."""
         self.well = False
         """Whether everything goes its way to a good end by itself."""
+        self.endless: set[str] = set()
+        """The jobs whose trials end only when they are told to, however well all is."""
         self.too_late = 0
         """How many launches came after a stop."""
         self._sealed: set[AttemptRef] = set()
@@ -216,7 +218,7 @@ class SimulatedPlatform:
         for process in self.live():
             if process.told is not None and not process.stubborn:
                 self._end(process, GRACEFUL)
-            elif self.well and self._clock() >= process.started + TRIAL_SECONDS:
+            elif self._is_done(process):
                 self.report(process, 100, 0.5)
                 self._end(process, 0)
         for installation in self._installations.values():
@@ -230,6 +232,10 @@ class SimulatedPlatform:
         process.ended = AttemptStatus(
             AttemptPhase.ENDED, exit_code, process.told is not None, failed, exceeded
         )
+
+    def _is_done(self, process: Process) -> bool:
+        long_enough = self._clock() >= process.started + TRIAL_SECONDS
+        return self.well and long_enough and process.ref.job.job_id not in self.endless
 
     def _metric_file(self, ref: AttemptRef) -> Path:
         return self._folder / ref.job.job_id / str(ref.trial) / str(ref.attempt)

@@ -247,6 +247,7 @@ class World:
         trials = sum(self._watch.promises[key].max_trials for key in self._jobs)
         deadline = began + SETTLED_SECONDS + trials * TRIAL_AT_MOST_SECONDS
         while self._unfinished():
+            self._platform.endless = {job["job_id"] for job in self._unfinished() if job["verdict"]}
             self._platform.time_goes_on()
             with self._database.read() as session:
                 due = due_jobs(session, 200)
