@@ -210,8 +210,9 @@ def acquire_lease(
     return None if fence is None else Lease(job_pk, owner, fence, seconds)
 
 
-def hold_lease(session: Session, lease: Lease) -> None:
-    """Renew the lease as the first statement of a step's transaction; the row stays locked until it ends.
+def hold_lease(session: Session, lease: Lease) -> Job:
+    """Renew the lease as the first statement of a step's transaction; the row, which is
+    given, stays locked until it ends.
 
     A worker that slept past its lease may go on only if nobody has taken the job since: the fencing number
     tells.
@@ -223,11 +224,12 @@ def hold_lease(session: Session, lease: Lease) -> None:
         update(Job)
         .where(Job.id == lease.job_pk, Job.lease_fence == lease.fence, Job.lease_owner == lease.owner)
         .values(lease_expires_at=database_now() + lease.seconds)
-        .returning(Job.id)
-        .execution_options(synchronize_session=False)
+        .returning(Job)
+        .execution_options(synchronize_session=False, populate_existing=True)
     )
     if held is None:
         raise LeaseLost(f"job {lease.job_pk} was taken over from {lease.owner}")
+    return held
 
 
 def release_lease(session: Session, lease: Lease) -> bool:
