@@ -1,5 +1,7 @@
 """The command's tree: each group or command is a file of its own, hung in here."""
 
+from typing import Annotated
+
 import typer
 
 from cli import db, jobs
@@ -25,8 +27,21 @@ app.command()(beat)
 app.command()(demo)
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version  # it takes long to load
+
+        typer.echo(f"vernier {version('vernier')}")
+        raise typer.Exit
+
+
 @app.callback()
-def root() -> None:
+def root(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version and exit."),
+    ] = False,
+) -> None:
     """Keeps `vernier` a group, whatever the number of commands in it."""
 
 

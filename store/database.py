@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from enum import Enum, auto
 from pathlib import Path
@@ -92,6 +92,7 @@ class Database:
             event.listen(self.engine, "begin", _begin_postgresql)
             event.listen(self.engine, "checkin", _note_rest)
             event.listen(self.engine, "checkout", _ping_after_rest(self.engine))
+            self._send_statements_whole()
             # One snapshot a transaction, which SQLite gives unasked.
             reading = self.engine.execution_options(isolation_level="REPEATABLE READ")
         self._read = sessionmaker(reading, expire_on_commit=False, autoflush=False)
@@ -179,6 +180,18 @@ class Database:
     def close(self) -> None:
         self.engine.dispose()
 
+    def _send_statements_whole(self) -> None:
+        """Never be halfway through a statement for longer than it takes to send it.
+
+        The driver sends a statement for many rows as a stream, row by row. A process that hangs in the middle
+        of one is busy, as the server sees it, however long that takes: no timeout ends its transaction.
+        """
+        dialect = self.engine.dialect
+        # Rows to insert go into one statement; the counts of several updates are not added up.
+        dialect.use_insertmanyvalues_wo_returning = True
+        dialect.supports_sane_multi_rowcount = False
+        event.listen(self.engine, "do_executemany", _execute_each)
+
 
 def _migrations() -> Config:
     config = Config()
@@ -265,6 +278,12 @@ def _ping_after_rest(engine: Engine) -> Callable[[Any, Any, Any], None]:
                 raise DisconnectionError from error  # The pool makes another.
 
     return ping
+
+
+def _execute_each(cursor: Any, statement: str, many: Sequence[Any], _: Any) -> bool:
+    for parameters in many:
+        cursor.execute(statement, parameters)
+    return True
 
 
 def _begin_postgresql(connection: Any) -> None:

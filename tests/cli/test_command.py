@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from importlib.metadata import version
 
 import pytest
 from typer.testing import CliRunner
@@ -32,6 +33,10 @@ def test_help_loads_nothing_that_takes_long() -> None:
 
     assert "jobs" in done.stdout
     assert done.stderr == "[]\n"
+
+
+def test_it_tells_its_version() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"vernier {version('vernier')}\n"
 
 
 @pytest.mark.parametrize("group", [(), ("jobs",), ("jobs", "submit"), ("db",)])

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from cli.data_folder import CannotServe
 from cli.embedded import Embedded
+from cli.settings_from import settings_from
 from settings import Settings
 from store.database import Database
 
@@ -52,3 +53,21 @@ def test_a_database_of_a_newer_release_is_left_alone(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(CannotServe, match=r"vernier\.sqlite3.*9999"):
         Embedded(Settings(data_dir=tmp_path), "worker")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("VERNIER_SLTOS", "VERNIER_SLTOS is no setting; is VERNIER_SLOTS meant?"),
+        ("VERNIER_QUITE_ELSE", "VERNIER_QUITE_ELSE is no setting.\n"),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, said: str
+) -> None:
+    for each in (name, "VERNIER_API", "VERNIER_SERVICE_PORT_HTTP", "VERNIER_PORT_8080_TCP_ADDR"):
+        monkeypatch.setenv(each, "7")
+    settings_from("serve")
+    warned = capsys.readouterr().err
+    assert said in warned
+    assert warned.count("WARNING") == 1

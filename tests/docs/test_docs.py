@@ -145,8 +145,8 @@ def command_paths() -> list[list[str]]:
 
 
 def options() -> list[Any]:
-    """The options of all those commands."""
-    found = []
+    """The options of the command itself and of all those commands."""
+    found = list(COMMAND.params)
     for path in command_paths():
         command = COMMAND
         for name in path:

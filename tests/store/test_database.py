@@ -5,14 +5,17 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import event, text
+from psycopg.types.string import StrDumper
+from sqlalchemy import event, insert, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from store.database import Database
 from store.jobs import find_job
-from store.models import Job, Measurement
+from store.models import Job, LogEntry, Measurement
 from tests.running_service import wait_until
 from tests.stored_rows import add_job, remove_all_rows
 
@@ -228,4 +231,61 @@ def test_a_connection_that_went_while_it_rested_is_replaced(
     monkeypatch.setattr("store.database.REST_SECONDS", -1.0)
     assert _count(database) == 0
     database.close()
+    other.close()
+
+
+class _Slow(str):
+    """A text that takes until `released` to be sent, and tells of it."""
+
+    __slots__ = ("released", "sending")
+
+    def __init__(self, _: str) -> None:
+        self.sending, self.released = threading.Event(), threading.Event()
+
+
+class _SlowDumper(StrDumper):
+    def dump(self, obj: str) -> Any:
+        if isinstance(obj, _Slow):
+            obj.sending.set()
+            assert obj.released.wait(30)
+        return super().dump(str(obj))
+
+
+@pytest.mark.parametrize("statement", ["insert", "update"])
+def test_one_that_hangs_while_it_writes_many_rows_does_not_either(migrated_url: str, statement: str) -> None:
+    """What the server was told of so far must not look to it like a statement that is still being sent."""
+    psycopg.adapters.register_dumper(_Slow, _SlowDumper)
+    hanging, other = (Database(migrated_url, patience_seconds=0.5) for _ in range(2))
+    remove_all_rows(other)
+    with other.write() as session:
+        keys = [add_job(session, job_id=f"job_{number}").id for number in range(3)]
+    slow = _Slow("slow")
+
+    def write_many() -> None:
+        with suppress(DBAPIError), hanging.write() as session:
+            session.get_one(Job, keys[0], with_for_update=True)
+            if statement == "update":
+                texts = zip(keys, ("", slow, ""), strict=True)
+                session.execute(update(Job), [{"id": key, "lease_owner": text} for key, text in texts])
+            else:
+                about = {"project": "p", "job_pk": keys[0], "time_ns": 1, "severity": "INFO", "message": ""}
+                session.execute(insert(LogEntry), [{**about, "task_name": text} for text in ("", slow, "")])
+
+    def write() -> bool:
+        try:
+            with other.write() as session:
+                session.get_one(Job, keys[0], with_for_update=True).version = 7
+        except OperationalError:
+            return False
+        return True
+
+    thread = threading.Thread(target=write_many)
+    thread.start()
+    try:
+        assert slow.sending.wait(30)
+        wait_until(write)
+    finally:
+        slow.released.set()
+        thread.join()
+    hanging.close()
     other.close()
