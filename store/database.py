@@ -7,9 +7,11 @@ PostgreSQL writers meet at the rows they lock: who changes what it has read lock
 """
 
 import errno
+import math
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from enum import Enum, auto
@@ -22,6 +24,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -31,6 +34,9 @@ BUSY_SECONDS = 30.0
 KEPT_OPEN, MORE_IN_A_RUSH = 20, 30
 """Connections. Together more than there are threads that ask, 40 of the server and a few of the worker: where
 writers wait for each other, each with a connection, readers must still get one."""
+
+REST_SECONDS = 1.0
+"""After which a connection may have gone, with the server or with a router on the way."""
 
 PATIENCE_SECONDS = 30.0
 CONNECT_SECONDS = 5
@@ -76,7 +82,6 @@ class Database:
             connect_args=waits,
             pool_size=KEPT_OPEN,
             max_overflow=MORE_IN_A_RUSH,
-            pool_pre_ping=not self.is_sqlite,
         )
         reading = self.engine
         if self.is_sqlite:
@@ -85,6 +90,8 @@ class Database:
         else:
             event.listen(self.engine, "connect", _prepare_postgresql(patience_seconds))
             event.listen(self.engine, "begin", _begin_postgresql)
+            event.listen(self.engine, "checkin", _note_rest)
+            event.listen(self.engine, "checkout", _ping_after_rest(self.engine))
             self._send_statements_whole()
             # One snapshot a transaction, which SQLite gives unasked.
             reading = self.engine.execution_options(isolation_level="REPEATABLE READ")
@@ -265,6 +272,24 @@ def _prepare_postgresql(patience_seconds: float) -> Callable[[Any, Any], None]:
         connection.autocommit = False
 
     return prepare
+
+
+def _note_rest(_: Any, record: Any) -> None:
+    record.info["rests_since"] = time.monotonic()
+
+
+def _ping_after_rest(engine: Engine) -> Callable[[Any, Any, Any], None]:
+    """See that a connection is still there before it is used, unless it just was: that is a request more."""
+
+    def ping(connection: Any, record: Any, _: Any) -> None:
+        rests_since = record.info.get("rests_since", math.inf)
+        if time.monotonic() - rests_since > REST_SECONDS:
+            try:
+                engine.dialect.do_ping(connection)
+            except engine.dialect.loaded_dbapi.Error as error:
+                raise DisconnectionError from error  # The pool makes another.
+
+    return ping
 
 
 def _execute_each(cursor: Any, statement: str, many: Sequence[Any], _: Any) -> bool:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Double, Select, bindparam, case, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from api_schemas.job_filter import Filter
 from store.clock import database_now
@@ -201,36 +202,16 @@ def acquire_lease(
     Args:
         farthest: only if it is due, as `due_jobs` has it; None: whether it is or not.
     """
-    longest = database_now() + (seconds + CLOCK_NOISE)
-    due: ColumnElement[bool] = Job.next_check_at.is_not(None)
+    given = {"key": job_pk, "new_owner": owner, "seconds": seconds}
     if farthest is not None:
-        far = database_now() + (farthest + CLOCK_NOISE)
-        due = or_(Job.next_check_at <= database_now(), Job.next_check_at > far)
-    fence = session.scalar(
-        update(Job)
-        .where(
-            Job.id == job_pk,
-            due,
-            or_(
-                Job.lease_expires_at.is_(None),
-                Job.lease_expires_at < database_now(),
-                Job.lease_expires_at > longest,
-            ),
-        )
-        .values(
-            lease_owner=owner,
-            lease_expires_at=database_now() + seconds,
-            lease_fence=Job.lease_fence + 1,
-            next_check_at=database_now() + seconds,
-        )
-        .returning(Job.lease_fence)
-        .execution_options(synchronize_session=False)
-    )
+        given["farthest"] = farthest
+    fence = session.scalar(_ACQUIRE[farthest is not None], given)
     return None if fence is None else Lease(job_pk, owner, fence, seconds)
 
 
-def hold_lease(session: Session, lease: Lease) -> None:
-    """Renew the lease as the first statement of a step's transaction; the row stays locked until it ends.
+def hold_lease(session: Session, lease: Lease) -> Job:
+    """Renew the lease as the first statement of a step's transaction; the row, which is given, stays locked
+    until it ends.
 
     A worker that slept past its lease may go on only if nobody has taken the job since: the fencing number
     tells.
@@ -238,27 +219,70 @@ def hold_lease(session: Session, lease: Lease) -> None:
     Raises:
         LeaseLost: somebody has.
     """
-    held = session.scalar(
-        update(Job)
-        .where(Job.id == lease.job_pk, Job.lease_fence == lease.fence, Job.lease_owner == lease.owner)
-        .values(lease_expires_at=database_now() + lease.seconds)
-        .returning(Job.id)
-        .execution_options(synchronize_session=False)
+    held: Job | None = session.scalar(
+        _HOLD, {**_shown_by(lease), "owner": lease.owner, "seconds": lease.seconds}
     )
     if held is None:
         raise LeaseLost(f"job {lease.job_pk} was taken over from {lease.owner}")
+    return held
 
 
 def release_lease(session: Session, lease: Lease) -> bool:
     """Give the job back, if it is still held; true if it is due again already."""
-    due = session.scalar(
-        update(Job)
-        .where(Job.id == lease.job_pk, Job.lease_fence == lease.fence)
-        .values(lease_owner=None, lease_expires_at=None)
-        .returning(Job.next_check_at <= database_now())
-        .execution_options(synchronize_session=False)
+    return bool(session.scalar(_RELEASE, _shown_by(lease)))
+
+
+def _shown_by(lease: Lease) -> dict[str, int]:
+    return {"key": lease.job_pk, "fence": lease.fence}
+
+
+# Statements of every look, made once and of columns rather than attributes: to make them takes longer than to
+# execute them.
+_JOBS = Job.__table__.c
+_UPDATE = update(Job.__table__).where(_JOBS.id == bindparam("key"))  # type: ignore[arg-type]
+_UNTIL = database_now() + bindparam("seconds", type_=Double())
+_HELD = _UPDATE.where(_JOBS.lease_fence == bindparam("fence"))
+
+
+def _acquire(if_due: bool) -> ReturningUpdate[int]:
+    now, noise = database_now(), CLOCK_NOISE
+    free = or_(
+        _JOBS.lease_expires_at.is_(None),
+        _JOBS.lease_expires_at < now,
+        _JOBS.lease_expires_at > _UNTIL + noise,
     )
-    return bool(due)
+    due: ColumnElement[bool] = _JOBS.next_check_at.is_not(None)
+    if if_due:
+        far = now + bindparam("farthest", type_=Double()) + noise
+        due = or_(_JOBS.next_check_at <= now, _JOBS.next_check_at > far)
+    return (
+        _UPDATE.where(due, free)
+        .values(
+            lease_owner=bindparam("new_owner"),
+            lease_expires_at=_UNTIL,
+            lease_fence=_JOBS.lease_fence + 1,
+            next_check_at=_UNTIL,
+        )
+        .returning(_JOBS.lease_fence)
+    )
+
+
+_ACQUIRE = {if_due: _acquire(if_due) for if_due in (True, False)}
+_HOLD = (
+    select(Job)
+    .from_statement(
+        _HELD.where(_JOBS.lease_owner == bindparam("owner")).values(lease_expires_at=_UNTIL).returning(*_JOBS)
+    )
+    .execution_options(populate_existing=True)
+)
+_RELEASE = _HELD.values(lease_owner=None, lease_expires_at=None).returning(
+    _JOBS.next_check_at <= database_now()
+)
+_ASK = (
+    _UPDATE.where(_JOBS.next_check_at > database_now())
+    .values(next_check_at=database_now())
+    .returning(_JOBS.id)
+)
 
 
 def not_yet_due(session: Session, job_pks: Sequence[int]) -> Sequence[int]:
@@ -271,14 +295,7 @@ def not_yet_due(session: Session, job_pks: Sequence[int]) -> Sequence[int]:
 
 def ask_for_look(session: Session, job_pk: int) -> bool:
     """Make the job due now; false if it is already, or has ended. Who looks at it meanwhile looks again."""
-    asked = session.scalar(
-        update(Job)
-        .where(Job.id == job_pk, Job.next_check_at > database_now())
-        .values(next_check_at=database_now())
-        .returning(Job.id)
-        .execution_options(synchronize_session=False)
-    )
-    return asked is not None
+    return session.scalar(_ASK, {"key": job_pk}) is not None
 
 
 def release_leases(session: Session, name: str) -> None:

@@ -103,8 +103,13 @@ def add_log_entries(
     """
     if not entries:
         return
-    last = session.scalar(select(func.max(LogEntry.time_ns)).where(LogEntry.job_pk == job_pk))
-    first = max(int(now * 1e9), (last or 0) + 1)
+    # Nobody else adds to it until this transaction, and with it the session, is over.
+    lasts = session.info.setdefault("last_entries", {})
+    if job_pk not in lasts:
+        query = select(func.max(LogEntry.time_ns)).where(LogEntry.job_pk == job_pk)
+        lasts[job_pk] = session.scalar(query) or 0
+    first = max(int(now * 1e9), lasts[job_pk] + 1)
+    lasts[job_pk] = first + len(entries) - 1
     rows = [
         {
             "project": project,

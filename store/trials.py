@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, bindparam, func, null, select
-from sqlalchemy.orm import Session, aliased, object_session, selectinload
+from sqlalchemy.orm import Session, aliased, joinedload, object_session
 
 from store.measurements import curves_of, points_json
 from store.models import Attempt, Job, Trial
@@ -128,9 +128,9 @@ def live_trials(session: Session, job_pk: int) -> Sequence[Trial]:
         select(Trial)
         .where(Trial.job_pk == job_pk, Trial.finish_order.is_(None))
         .order_by(Trial.number)
-        .options(selectinload(Trial.attempts))
+        .options(joinedload(Trial.attempts))
     )
-    return session.scalars(query).all()
+    return session.scalars(query).unique().all()
 
 
 def count_ended(session: Session, job: Job, classes: Collection[str]) -> tuple[int, int]:

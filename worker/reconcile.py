@@ -68,12 +68,12 @@ from worker.study import Studies, Suggested
 from worker.trial_spec import attempt_spec
 from worker.turns import whose_turn
 from worker.verdict import verdict
-from worker.view import View, current, look
+from worker.view import View, current, look, read_rows, view_of
 
 log = structlog.get_logger(__name__)
 
 PROBLEMS_REMEMBERED = 10_000
-WAITING_POLLS = 20
+WAITING_POLLS = 60
 """How many times rarer than others a job is looked at that waits for room: it is told when there is some."""
 
 
@@ -141,12 +141,15 @@ class Reconciler:
         with self._database.write(durable=False) as session:
             farthest = self._pace.farthest_seconds if if_due else None
             lease = acquire_lease(session, job_pk, owner, self._pace.lease_seconds, farthest=farthest)
-        if lease is None:
+            # Whoever has the lease is alone with them: in one transaction they are one snapshot.
+            rows = read_rows(session, job_pk) if lease is not None else None
+        if lease is None or rows is None:
             return False, False
         looked, again = True, False
         try:
-            while self._step(lease):
-                pass
+            view = view_of(*rows, self._launcher.objects_dir)
+            while self._step(lease, view):
+                view = look(self._database, job_pk, self._launcher.objects_dir)
         except LeaseLost as lost:
             log.warning("lease lost", reason=str(lost))
             looked = False
@@ -160,9 +163,8 @@ class Reconciler:
                 again = release_lease(session, lease)
         return looked, again
 
-    def _step(self, lease: Lease) -> bool:
+    def _step(self, lease: Lease, view: View) -> bool:
         """One change of the job's state, or one look at its trials; true if the next can follow at once."""
-        view = look(self._database, lease.job_pk, self._launcher.objects_dir)
         structlog.contextvars.bind_contextvars(project=view.ref.project, job=view.ref.job_id)
         match view.job.state:
             case State.QUEUED:
@@ -487,8 +489,7 @@ class Reconciler:
 
     def _hold(self, session: Session, lease: Lease) -> Job:
         """The job's row, locked, for a worker that still has the right to change it."""
-        hold_lease(session, lease)
-        return session.get_one(Job, lease.job_pk)
+        return hold_lease(session, lease)
 
     def _look_again(self, job: Job, view: View, *, waits: bool = False) -> None:
         """Note when, unless somebody has asked for it since this look began: then it stays due.

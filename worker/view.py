@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 from api_schemas.hyperparameters import HyperparameterSpec
 from api_schemas.jobs import TrainingInput
 from store.database import Database
@@ -44,8 +46,17 @@ def look(database: Database, job_pk: int, objects_dir: Path | None = None) -> Vi
         objects_dir: where trials find what is behind gs://, if it is the service's own.
     """
     with database.read() as session:
-        job = session.get_one(Job, job_pk)
-        live = live_trials(session, job_pk)
+        job, live = read_rows(session, job_pk)
+    return view_of(job, live, objects_dir)
+
+
+def read_rows(session: Session, job_pk: int) -> tuple[Job, Sequence[Trial]]:
+    """What a view is of."""
+    return session.get_one(Job, job_pk), live_trials(session, job_pk)
+
+
+def view_of(job: Job, live: Sequence[Trial], objects_dir: Path | None = None) -> View:
+    """What the rows say; see `look`."""
     wire = job.hyperparameters
     spec = None if wire is None else HyperparameterSpec.model_validate(wire)
     training_input = TrainingInput.model_validate(job.training_input)

@@ -211,6 +211,29 @@ def test_a_writer_that_hangs_does_not_keep_the_others_for_ever(migrated_url: str
     other.close()
 
 
+def test_a_connection_that_went_while_it_rested_is_replaced(
+    migrated_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when PostgreSQL was started again, or a router on the way forgot it."""
+    database, other = Database(migrated_url), Database(migrated_url)
+    remove_all_rows(database)
+    with database.read() as session:
+        backend = session.scalar(text("SELECT pg_backend_pid()"))
+    with other.read() as session:
+        session.execute(text("SELECT pg_terminate_backend(:backend)"), {"backend": backend})
+    with pytest.raises(OperationalError):
+        _count(database)  # It was in use just now: that it is there is taken for granted.
+    assert _count(database) == 0
+    with database.read() as session:
+        backend = session.scalar(text("SELECT pg_backend_pid()"))
+    with other.read() as session:
+        session.execute(text("SELECT pg_terminate_backend(:backend)"), {"backend": backend})
+    monkeypatch.setattr("store.database.REST_SECONDS", -1.0)
+    assert _count(database) == 0
+    database.close()
+    other.close()
+
+
 class _Slow(str):
     """A text that takes until `released` to be sent, and tells of it."""
 
