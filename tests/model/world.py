@@ -202,7 +202,7 @@ class World:
             previous_id = None if previous is None else previous.id
             new = NewJob(PROJECT, name, training, tuning, {}, 7 + len(self._jobs), previous_id)
             key = create_job(session, new, self._clock.now).id
-            self._watch.promises[key] = _promise(tuning, previous is not None)
+            self._watch.promises[key] = _promise(tuning)
             self._jobs.append(key)
 
     def _cancel(self, job_pk: int) -> None:
@@ -334,13 +334,12 @@ def _set_clock(connection: sqlite3.Connection, clock: Clock) -> None:
     )
 
 
-def _promise(tuning: dict[str, Any] | None, resumed: bool) -> Promise:
+def _promise(tuning: dict[str, Any] | None) -> Promise:
     if tuning is None:
         return Promise(False, 1, 1, None)
     spec = HyperparameterSpec.model_validate(tuning)
     grid = tuning["algorithm"] == "GRID_SEARCH"
-    # What an earlier job has tried is not tried again, so it may end sooner.
-    points = None if not grid or resumed else 2
+    points = 2 if grid else None
     return Promise(True, spec.effective_max_trials, spec.effective_max_parallel_trials, points)
 
 
