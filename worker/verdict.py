@@ -23,7 +23,8 @@ def verdict(
     if spec is None:
         return (ended[0].state, ended[0].error_message) if ended else None
     failed = [trial for trial in ended if trial.state == State.FAILED]
-    session.flush()
+    if failed:
+        session.flush()
     for trial in failed:
         own = current(trial).failure_class in COUNTED
         why = _too_many_failures(session, job, spec, trial) if own else _platform_fails(session, job, spec)

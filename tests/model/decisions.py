@@ -9,10 +9,11 @@ from store.decisions import decisions_of
 from store.measurements import curves_of
 from store.models import Job, Trial
 from store.states import State
-from store.trials import trials_of
+from store.trials import failure_classes, trials_of
 from tests.model.watch import require
 from tuning.suggest import make_suggester
 from tuning.trials import FinishedTrial, Goal, Outcome, PendingTrial, Point
+from worker.failure_classes import TOLD_NOTHING
 from worker.study import space_of
 
 
@@ -64,6 +65,7 @@ def _finished(session: Session, trials: Sequence[Trial], offset: int) -> list[Fi
         key=lambda trial: trial.finish_order or 0,
     )
     curves = curves_of(session, [trial.id for trial in ended])
+    why = failure_classes(session, [trial.id for trial in ended if trial.state == State.FAILED])
     outcomes = {State.FAILED: Outcome.FAILED, State.SUCCEEDED: Outcome.COMPLETED}
     return [
         FinishedTrial(
@@ -74,5 +76,5 @@ def _finished(session: Session, trials: Sequence[Trial], offset: int) -> list[Fi
             tuple(Point(step, value) for step, value in curves[trial.id]),
         )
         for trial in ended
-        if trial.state != State.CANCELLED
+        if trial.state != State.CANCELLED and why.get(trial.id) not in TOLD_NOTHING
     ]

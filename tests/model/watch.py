@@ -23,6 +23,8 @@ ATTEMPT_TRANSITIONS = {
     AttemptState.RUNNING: {AttemptState.ENDED},
     AttemptState.ENDED: set(),
 }
+PLATFORMS = ("CONFIG", "LAUNCH", "LOST")
+"""Classes of failures that are the platform's."""
 NOT_THE_JOB = ("lease_owner", "lease_expires_at", "lease_fence")
 """Columns that say who may look at a job, which may be anybody also when it has ended."""
 
@@ -101,8 +103,13 @@ class Watch:
             promise = self.promises[job["id"]]
             # A grid may have been exhausted, in part or whole, by the job that this one continues.
             if job["state"] == State.SUCCEEDED and not (promise.points and job["previous_id"]):
-                wanted = min(promise.max_trials, promise.points or promise.max_trials)
-                made = len(self.seen.trials_of(job["id"]))
+                trials = self.seen.trials_of(job["id"])
+                # The point of one that the platform failed is tried again, by another trial.
+                again = sum(
+                    self.seen.attempts[each["id"]][-1]["failure_class"] in PLATFORMS for each in trials
+                )
+                wanted = min(promise.max_trials, (promise.points or promise.max_trials) + again)
+                made = len(trials)
                 require(made == wanted, f"{_name(job)} succeeded with {made} of {wanted} trials")
         for key, rows in self._measured.items():
             require(self._measurements(key) == rows, f"G5: measurements of ended trial {key} changed")
@@ -204,7 +211,7 @@ class Watch:
             require(trial["state"] != State.SUCCEEDED or bool(trial["stopped_early"]), "it never started")
             return
         status = process[0].status
-        if status.told_to_stop:
+        if status.told_to_stop or (status.phase is AttemptPhase.LOST and trial["stopped_early"]):
             return
         well = status.phase is AttemptPhase.ENDED and status.exit_code == 0
         require(well == (trial["state"] == State.SUCCEEDED), f"{trial['state']}, but it ended as {status}")
@@ -234,7 +241,12 @@ class Watch:
     def _reported(self, now: Tables, trial: Row) -> list[Point]:
         if not self.promises[trial["job_pk"]].tuning:
             return []
-        return [point for process in self._processes(now, trial) for point in process.points]
+        points: list[Point] = []
+        for process in self._processes(now, trial):
+            # What is tried again takes the place of what was reported before, from its first step on.
+            first = min((point.step for point in process.points), default=None)
+            points = [point for point in points if first is None or point.step < first] + process.points
+        return points
 
     def _tables(self) -> Tables:
         attempts: dict[int, list[Row]] = {}

@@ -62,11 +62,18 @@ PACE = Pace(
     stop_grace_seconds=5.0,
     trouble_seconds=5.0,
     max_lost_attempts=2,
+    retry_backoff_seconds=3.0,
 )
 SLOTS = 3
 TRIAL_AT_MOST_SECONDS = 10.0
 """What a trial may cost when all is well: its start, its end, and looks."""
-SETTLED_SECONDS = LEASE_SECONDS + 2 * OFF_BY + PACE.trouble_seconds + PACE.stop_grace_seconds
+SETTLED_SECONDS = (
+    PACE.farthest_seconds
+    + 2 * OFF_BY
+    + PACE.trouble_seconds
+    + PACE.stop_grace_seconds
+    + sum(PACE.retries.seconds_after(attempt) for attempt in range(1, PACE.max_lost_attempts + 1))
+)
 """Until whatever a fault has left behind is noticed, or no longer stands in the way."""
 MOST_JOBS = 5
 
@@ -250,7 +257,7 @@ class World:
             self._platform.endless = {job["job_id"] for job in self._unfinished() if job["verdict"]}
             self._platform.time_goes_on()
             with self._database.read() as session:
-                due = due_jobs(session, 200)
+                due = due_jobs(session, 200, PACE.farthest_seconds)
             for job_pk in due:
                 last.look(job_pk, Cut())
             self._clock.now = self._clock.now + 1.0 if due else self._next_moment()
