@@ -44,7 +44,11 @@ class TheJob:
         self._http = http
         self._folder = folder
         self._name = name
-        (folder / "runs").mkdir()
+        (folder / "runs").mkdir(exist_ok=True)
+
+    def over(self, http: httpx.Client) -> "TheJob":
+        """The same job, of a service that came later."""
+        return TheJob(http, self._folder, self._name)
 
     def submit(self, hold_at: int = 3, package_bytes: int = 0) -> None:
         """
