@@ -103,7 +103,7 @@ class TestTaking:
         with database.write() as session:
             release_leases(session, "host/folder/1")
         with database.read() as session:
-            assert list(due_jobs(session, 10)) == [key]
+            assert list(due_jobs(session, 10, LONG)) == [key]
 
     @pytest.mark.parametrize("name", ["host/folder/1", "host/folder/__", "host/folder/%", "folder/11"])
     def test_what_others_hold_is_left_to_them(self, database: Database, key: int, name: str) -> None:
@@ -208,7 +208,7 @@ class TestAsking:
         self._put_off(database, key)
         assert self._ask(database, key)
         with database.read() as session:
-            assert list(due_jobs(session, 10)) == [key]
+            assert list(due_jobs(session, 10, LONG)) == [key]
 
     def test_of_several_only_the_first_asks(self, database: Database, key: int) -> None:
         self._put_off(database, key)
@@ -235,7 +235,7 @@ class TestAsking:
     ) -> None:
         def acquire_if_due() -> Lease | None:
             with database.write() as session:
-                return acquire_lease(session, key, "a", LONG, farthest=LONG)
+                return acquire_lease(session, key, "a", LONG, farthest=1e12)
 
         self._put_off(database, key)
         assert acquire_if_due() is None

@@ -1,5 +1,6 @@
 """A suggester that fails holds up its own job, and that only for as long as it fails."""
 
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ from store.database import Database
 from store.models import Job
 from store.states import State
 from store.trials import trials_of
-from tests.stored_rows import NOW, add_job
+from tests.stored_rows import add_job
 from tests.worker.test_time_limits import PACE, Endless
 from tuning.suggest.random_search import RandomSearch
 from worker.launchers.protocol import AttemptRef, Launcher, MetricPlaces, PreparationPhase
@@ -53,7 +54,7 @@ def test_its_job_is_put_off_and_the_others_go_on(
         )
     platform = Platform()
     platform.preparation = PreparationPhase.READY
-    reconciler = Reconciler(database, cast(Launcher, platform), PACE, "a worker", lambda: NOW)
+    reconciler = Reconciler(database, cast(Launcher, platform), PACE, "a worker", time.time)
 
     def look_at(key: int) -> tuple[State, int]:
         reconciler.reconcile(key)

@@ -16,7 +16,7 @@ from worker.failures import (
     not_launched,
     too_much,
 )
-from worker.launchers.protocol import Exceeded, LaunchFailed, Limit, MemoryUse, ReplicaEnd
+from worker.launchers.protocol import Exceeded, Limit, MemoryUse, ReplicaEnd
 
 
 def _printed(source: str) -> str:
@@ -115,7 +115,7 @@ def test_who_goes_beyond_a_limit_is_told_which(limit: str, failure_class: str) -
 
 
 def test_a_refused_launch_gives_the_platforms_reason() -> None:
-    failure = not_launched(LaunchFailed("Permission denied: /root/out"))
+    failure = not_launched("Permission denied: /root/out", for_now=False)
     assert failure.failure_class is FailureClass.CONFIG
     assert failure.message.endswith("could not be started: Permission denied: /root/out")
 
@@ -150,7 +150,7 @@ def test_every_class_has_its_row() -> None:
 
 
 def test_what_the_platform_lacks_for_now_is_no_fault_of_what_was_asked() -> None:
-    assert not_launched(LaunchFailed("No space left", for_now=True)).failure_class is FailureClass.LAUNCH
+    assert not_launched("No process left", for_now=True).failure_class is FailureClass.LAUNCH
 
 
 class TestMemory:
