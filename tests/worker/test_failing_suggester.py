@@ -1,6 +1,6 @@
 """A suggester that fails holds up its own job, and that only for as long as it fails."""
 
-import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +24,9 @@ TUNING: dict[str, Any] = {
     "maxTrials": 2,
     "params": [{"parameterName": "x", "type": "DOUBLE", "minValue": 0, "maxValue": 1}],
 }
+
+
+PATIENT = replace(PACE, trouble_seconds=60.0)
 
 
 class Platform(Endless):
@@ -54,7 +57,7 @@ def test_its_job_is_put_off_and_the_others_go_on(
         )
     platform = Platform()
     platform.preparation = PreparationPhase.READY
-    reconciler = Reconciler(database, cast(Launcher, platform), PACE, "a worker", time.time)
+    reconciler = Reconciler(database, cast(Launcher, platform), PATIENT, "a worker")
 
     def look_at(key: int) -> tuple[State, int]:
         reconciler.reconcile(key)
