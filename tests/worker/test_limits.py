@@ -146,7 +146,8 @@ signal.pause()
 def test_who_ended_before_it_was_found_out_has_ended_well(platform: LocalPlatform) -> None:
     launcher, spec = platform.launcher(limits=SMALL), platform.spec("print('x' * 500_000)")
     launcher.launch(spec)
-    wait_until(lambda: (platform.attempt_dir(spec.ref) / "status").exists(), 30)
+    status = platform.attempt_dir(spec.ref) / "status"
+    wait_until(lambda: status.exists() and status.read_text().endswith("\n"), 30)
     assert end_of(launcher, spec.ref).exit_code == 0
 
 

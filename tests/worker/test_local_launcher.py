@@ -271,7 +271,7 @@ class TestTrouble:
 
     @pytest.mark.parametrize(
         ("number", "for_now"),
-        [(errno.EAGAIN, True), (errno.ENOMEM, True), (errno.ENOSPC, True), (errno.EACCES, False)],
+        [(errno.EAGAIN, True), (errno.ENOMEM, True), (errno.ENFILE, True), (errno.EACCES, False)],
     )
     def test_what_the_system_lacks_for_now_is_told_from_what_it_never_has(
         self, platform: LocalPlatform, monkeypatch: pytest.MonkeyPatch, number: int, for_now: bool
