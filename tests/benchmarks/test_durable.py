@@ -10,10 +10,7 @@ from benchmarks import durable
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
 
-def test_it_tells_what_jobs_cost_and_what_running_trials_do(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(durable, "FLUSH_SECONDS", 0.0)
+def test_it_tells_what_jobs_cost_and_what_running_trials_do(capsys: pytest.CaptureFixture[str]) -> None:
     small = ["--jobs", "3", "--trials", "2", "--rounds", "1", "--running", "4", "--seconds", "1", "--json"]
     assert durable.main(small) == 0
     told = json.loads(capsys.readouterr().out)

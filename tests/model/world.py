@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -309,13 +309,14 @@ def _quiet() -> Iterator[Counter[str]]:
             raise Broken(f"a look failed: {error!r}") from error
         raise structlog.DropEvent
 
-    before = structlog.get_config()
-    structlog.configure(processors=[count])
-    try:
-        with patch.object(worker.study, "MedianStoppingRule", _GivesUpTheNegative):
-            yield met
-    finally:
-        structlog.configure(**before)
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(worker.study, "MedianStoppingRule", _GivesUpTheNegative))
+        # Loggers of their own for as long as this lasts: one that is used keeps what it was told then.
+        for name, module in list(sys.modules.items()):
+            if name.startswith("worker.") and hasattr(module, "log"):
+                logger = structlog.wrap_logger(None, processors=[count], cache_logger_on_first_use=False)
+                stack.enter_context(patch.object(module, "log", logger))
+        yield met
 
 
 @cache
