@@ -56,7 +56,7 @@ UV_LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-annotate --no-header
 lock: $(VENV)/.dev
 	$(UV_LOCK) --extra examples pyproject.toml -o requirements.lock
-	$(UV_LOCK) --extra examples --extra gcs --extra postgresql --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(UV_LOCK) --extra examples --extra gcs --extra kubernetes --extra postgresql --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) .cache build *.egg-info
