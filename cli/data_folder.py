@@ -8,8 +8,9 @@ import fcntl
 import hashlib
 import os
 import socket
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -61,6 +62,24 @@ def own_name(data_dir: Path) -> Iterator[str]:
                 return
         finally:
             os.close(descriptor)
+
+
+def own_key(data_dir: Path) -> str:
+    """A text that no other data folder has; it stays with the folder when that is moved."""
+    file = data_dir / "key"
+    with suppress(FileExistsError):
+        part = data_dir / f"key.{os.getpid()}"
+        part.write_text(uuid.uuid4().hex)
+        try:
+            os.link(part, file)
+        finally:
+            part.unlink()
+    return file.read_text()
+
+
+def place_of(data_dir: Path) -> str:
+    """Where the folder is, in words."""
+    return f"{data_dir} on {socket.gethostname()}"
 
 
 @contextmanager

@@ -19,7 +19,7 @@ DataDir = Annotated[Path | None, typer.Option(help="Folder of a SQLite database.
 
 @app.command()
 def upgrade(data_dir: DataDir = None) -> None:
-    """Make the tables, or bring them to where this program wants them."""
+    """Make the tables, or bring them up to date."""
     with _database("upgrade", data_dir, alone=True) as database:
         from cli import parts
         from cli.data_folder import CannotServe
@@ -73,6 +73,20 @@ def backup(
         except OSError as error:
             raise CannotServe(f"{file} can't be written: {error.strerror}.") from error
         typer.echo(f"Copied to {file}.")
+
+
+@app.command()
+def forget_folder(data_dir: DataDir = None) -> None:
+    """Let another data folder have the jobs of this database.
+
+    For one that is gone for good, with no service running: trials that were running there count as lost.
+    """
+    with _database("forget-folder", data_dir, alone=True, must_exist=True) as database:
+        from store.data_folder import forget_data_folder
+
+        with database.write() as session:
+            forget_data_folder(session)
+        typer.echo("The next data folder that is used with the database is its own.")
 
 
 @contextmanager

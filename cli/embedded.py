@@ -3,7 +3,7 @@
 They still meet in the database alone.
 """
 
-from cli.parts import Clock, Hands, check_object_store, make_door, open_database, upgrade
+from cli.parts import Clock, Hands, check_object_store, claim_folder, make_door, open_database, upgrade
 from settings import Settings
 from worker.tasks import make_app, make_notify
 
@@ -19,6 +19,7 @@ class Embedded:
         check_object_store(settings)
         self.database = open_database(settings)
         upgrade(self.database)
+        claim_folder(settings, self.database)
         app = make_app(settings.broker_url, settings.sweep_seconds)
         self._hands = Hands(settings, self.database, app, name)
         self._clock = Clock(app)

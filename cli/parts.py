@@ -18,11 +18,12 @@ from fastapi import FastAPI
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from cli.data_folder import CannotServe
+from cli.data_folder import CannotServe, own_key, place_of
 from cli.listening import LOOPBACK_NAMES
 from service.app import make_api
 from service.config import DoorConfig
 from settings import Settings
+from store.data_folder import claim_data_folder
 from store.database import Database
 from store.jobs import job_key, release_leases
 from worker import google_storage
@@ -76,6 +77,28 @@ def upgrade(database: Database) -> None:
         place = database.url.set(query={}).render_as_string()  # a password may stand in the query, too
         why = " ".join(str(getattr(error, "orig", None) or error).split())
         raise CannotServe(f"The database {place} (VERNIER_DATABASE_URL) can't be used: {why}") from error
+
+
+def claim_folder(settings: Settings, database: Database) -> None:
+    """See that what the database tells of is in this data folder, or will be.
+
+    A worker over another one would find none of the trials, and start them all again. What is in a folder
+    with its own database needs no such word.
+
+    Raises:
+        CannotServe: it is in another folder.
+    """
+    if settings.database_url is None:
+        return
+    mine = own_key(settings.data_dir)
+    with database.write() as session:
+        found = claim_data_folder(session, mine, place_of(settings.data_dir))
+        if found.key != mine:
+            raise CannotServe(
+                "The trials and packages of this database are in another data folder: "
+                f"{found.place}. Use that (VERNIER_DATA_DIR), or give this one a database of its own. If it "
+                "is gone for good: vernier db forget-folder."
+            )
 
 
 def check_object_store(settings: Settings) -> None:

@@ -129,35 +129,40 @@ def _database(settings: "Settings", stack: ExitStack, told: threading.Event) -> 
     """The database, waited for until it answers.
 
     Raises:
-        CannotServe: its tables are not those of this program.
+        CannotServe: its tables are not those of this program, or its trials are in another data folder.
         _Told: the process was to stop meanwhile.
     """
     import structlog
     from sqlalchemy.exc import OperationalError
 
-    from cli.data_folder import CannotServe
-    from cli.parts import open_database
-    from store.database import Schema
+    from cli.parts import claim_folder, open_database
 
     log = structlog.get_logger(__name__)
     database = open_database(settings)
     stack.callback(database.close)
     while True:
         try:
-            schema = database.schema()
-            break
+            _check_schema(database)
+            claim_folder(settings, database)
+            return database
         except OperationalError as error:
             reason = str(error.orig).strip().partition("\n")[0]
             log.warning("database away, trying again", seconds=AGAIN_SECONDS, reason=reason)
         if told.wait(AGAIN_SECONDS):
             raise _Told
-    if schema is Schema.OLDER:
-        raise CannotServe(
-            "The database's tables are of an older Vernier, or not there: run vernier db upgrade."
-        )
-    if schema is Schema.UNKNOWN:
-        raise CannotServe("The database's tables are of a newer Vernier: upgrade this one.")
-    return database
+
+
+def _check_schema(database: "Database") -> None:
+    from cli.data_folder import CannotServe
+    from store.database import Schema
+
+    match database.schema():
+        case Schema.OLDER:
+            raise CannotServe(
+                "The database's tables are of an older Vernier, or not there: run vernier db upgrade."
+            )
+        case Schema.UNKNOWN:
+            raise CannotServe("The database's tables are of a newer Vernier: upgrade this one.")
 
 
 def _run_until(told: threading.Event, part: "Hands | Clock") -> None:

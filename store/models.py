@@ -241,3 +241,15 @@ class Decision(Base):
     outcome: Mapped[dict[str, Any]]
     seconds: Mapped[float]
     create_time: Mapped[float]
+
+
+class DataFolder(Base):
+    """The folder that has what the database tells of: one row, once a service has used it."""
+
+    __tablename__ = "data_folder"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    key: Mapped[str] = mapped_column(String(32))
+    """The folder's own, wherever it is."""
+    place: Mapped[str] = mapped_column(Text)
+    """Where it was when it was last used, for people."""

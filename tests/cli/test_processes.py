@@ -80,13 +80,20 @@ def _started(data_dir: Path, *words: str, **settings: str) -> Iterator[Started]:
 
 
 @pytest.fixture(scope="module")
-def current(postgres: PostgresServer) -> str:
-    """The URL of a database with all tables."""
-    url = postgres.url_of(postgres.create_database())
-    database = Database(url)
+def migrated(postgres: PostgresServer) -> str:
+    """The name of a database with all tables, and nothing in them."""
+    name = postgres.create_database()
+    database = Database(postgres.url_of(name))
     database.upgrade()
     database.close()
-    return url
+    return name
+
+
+@pytest.fixture
+def current(postgres: PostgresServer, migrated: str) -> Iterator[str]:
+    """The URL of a database with all tables."""
+    with postgres.database(migrated) as url:
+        yield url
 
 
 @pytest.mark.parametrize(
@@ -158,6 +165,28 @@ def test_a_service_in_one_process_and_one_of_several_do_not_share_a_folder(
         assert service.stop() == 0
     assert ran.returncode == 1
     assert "Another service is using the data folder" in ran.stderr
+
+
+def test_a_database_whose_trials_are_in_another_folder_is_refused(
+    current: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over that one no trial would be found, and all be started again."""
+    first, moved, second = (tmp_path / name for name in ("first", "moved", "second"))
+
+    def works_over(folder: Path) -> None:
+        with _started(folder, "worker", database_url=current, broker_url=REDIS) as worker:
+            worker.said("looks after jobs")
+
+    works_over(first)
+    first.rename(moved)
+    for command in ("serve", "api", "worker"):
+        ran = _run(second, command, database_url=current, broker_url=REDIS)
+        assert ran.returncode == 1
+        assert f"another data folder: {first} on " in ran.stderr
+    works_over(moved)
+    monkeypatch.setenv("VERNIER_DATABASE_URL", current)
+    assert CliRunner().invoke(app, ["db", "forget-folder"]).exit_code == 0
+    works_over(second)
 
 
 def test_a_database_that_is_away_is_waited_for(tmp_path: Path) -> None:
