@@ -8,11 +8,13 @@ from pathlib import Path
 
 from tests.kubernetes.cluster import ControlPlane
 from tests.kubernetes.images import PAUSE, images
+from tests.kubernetes.names_server import NamesServer
 from tests.kubernetes.programs import PLUGINS, NoKubernetes, program
 from tests.running_service import wait_until
 
 NAME = "node1"
 NET = "10.231.0"
+DOMAIN = "cluster.local"
 PODS = "10.244.0.0/24"
 CHANGED_BY_KUBELET = (
     "vm.overcommit_memory",
@@ -50,6 +52,7 @@ class Cluster(ControlPlane):
         self._space = f"vernier-{self.home.name.rpartition('-')[2]}"[:32]
         self._link = f"v{os.getpid() % 10**8}h"[:15]
         self._kept: dict[str, str] = {}
+        self._names: NamesServer | None = None
         self.host = f"{NET}.2"
         self._inside = ("nsenter", f"--net=/var/run/netns/{self._space}")
 
@@ -61,6 +64,8 @@ class Cluster(ControlPlane):
             self._remove_containers()
             self._end("containerd")
         super().stop()
+        if self._names is not None:
+            self._names.close()
         self._unmount()
         spaces = subprocess.run(["ip", "netns"], capture_output=True, text=True).stdout.split()
         for space in [self._space, *(each for each in spaces if each.startswith("cni-"))]:
@@ -100,6 +105,7 @@ class Cluster(ControlPlane):
 
     def _start(self) -> None:
         self._make_network()
+        self._names = NamesServer(self.machine, self._address_of)
         self._kept = {name: _sysctl(name) for name in CHANGED_BY_KUBELET}
         super()._start()
         self._start_containerd()
@@ -116,6 +122,23 @@ class Cluster(ControlPlane):
             "--healthz-bind-address=127.0.0.1:0",
             "--metrics-bind-address=127.0.0.1:0",
         )
+
+    def _address_of(self, name: str) -> str | None:
+        """The address of `<pod's host name>.<service>.<namespace>.svc.<domain>`."""
+        host, _, rest = name.removesuffix(f".svc.{DOMAIN}").partition(".")
+        service, _, namespace = rest.partition(".")
+        if not name.endswith(f".svc.{DOMAIN}") or not namespace or "." in namespace:
+            return None
+        with self.client() as http:
+            answer = http.get(
+                f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices",
+                params={"labelSelector": f"kubernetes.io/service-name={service}"},
+            )
+        for part in answer.json()["items"]:
+            for endpoint in part["endpoints"] or ():
+                if endpoint.get("hostname") == host:
+                    return str(endpoint["addresses"][0])
+        return None
 
     def _make_network(self) -> None:
         inside = list(self._inside)
@@ -172,6 +195,8 @@ class Cluster(ControlPlane):
             "healthzPort": 0,
             "nodeStatusUpdateFrequency": "1s",
             "resolvConf": str(self.home / "resolv.conf"),
+            "clusterDNS": [self.machine],
+            "clusterDomain": DOMAIN,
             "imageGCHighThresholdPercent": 100,
             "evictionHard": {
                 "memory.available": "100Mi",

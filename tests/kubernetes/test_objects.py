@@ -42,7 +42,8 @@ def _spec(**given: Any) -> AttemptSpec:
 def _objects(spec: AttemptSpec, settings: PodSettings = SETTINGS) -> list[dict[str, Any]]:
     replicas = spec.cluster.replicas
     told = {each: {"CLOUD_ML_HP_METRIC_FILE": f"/data/{each.name}"} for each in replicas}
-    return objects_of(spec, "o", "trials", settings, told, {each: f"/data/{each.name}" for each in replicas})
+    directories = {each: (Path("/data/work") / each.name, Path("/data/out")) for each in replicas}
+    return objects_of(spec, "o", "trials", settings, told, directories)
 
 
 def _pod(job: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +97,7 @@ class TestOneReplica:
         container = _container(job)
         assert container["command"] == ["python3", "-m", "trainer.task", "--lr=0.5"]
         assert container["image"] == SETTINGS.image
-        assert container["workingDir"] == "/data/master-replica-0"
+        assert container["workingDir"] == "/data/work/master-replica-0"
         variables = _variables(job)
         assert variables["CLOUD_ML_JOB_ID"] == "My_Job"
         assert variables["CLOUD_ML_HP_METRIC_FILE"] == "/data/master-replica-0"
@@ -114,6 +115,23 @@ class TestOneReplica:
         (job,) = _objects(_spec(args=odd, environment={"ODD": "$(PATH)$"}))
         assert _container(job)["command"][3:] == ["$$(HOME)", "$$$$(HOME)", "$$", "$${HOME}", "a$$"]
         assert {"name": "ODD", "value": "$$(PATH)$$"} in _container(job)["env"]
+
+    def test_it_has_of_the_volume_what_is_its_own_and_what_is_for_all(self) -> None:
+        volume = Volume(Path("/data"), claim="vernier", for_all=(Path("/data/sets"),))
+        (job,) = _objects(_spec(), PodSettings("i", volume))
+        assert _pod(job)["volumes"] == [{"name": "shared", "persistentVolumeClaim": {"claimName": "vernier"}}]
+        mounts = {each["mountPath"]: each["subPath"] for each in _container(job)["volumeMounts"]}
+        assert mounts == {
+            "/data/work/master-replica-0": "work/master-replica-0",
+            "/data/out": "out",
+            "/data/sets": "sets",
+        }
+
+    def test_a_module_is_refused_where_there_is_no_image_for_it(self) -> None:
+        settings = PodSettings(None, SETTINGS.volume)
+        with pytest.raises(LaunchFailed, match="VERNIER_KUBERNETES_IMAGE"):
+            _objects(_spec(), settings)
+        assert _objects(_spec(containers={Role.MASTER: Container("i")}), settings)
 
     def test_an_image_keeps_its_entry_point_arguments_and_directory_unless_told(self) -> None:
         (job,) = _objects(_spec(containers={Role.MASTER: Container("i")}))
@@ -143,7 +161,7 @@ class TestOneReplica:
     def test_a_type_that_the_cluster_has_not_is_refused_by_name(self) -> None:
         with pytest.raises(LaunchFailed, match=r"no accelerator NVIDIA_X; it has: NVIDIA_TESLA_T4, SLICE"):
             _objects(_spec(containers={Role.MASTER: Container("i", (), (), "NVIDIA_X", 1)}))
-        any_type = PodSettings("i")
+        any_type = PodSettings("i", SETTINGS.volume)
         (job,) = _objects(_spec(containers={Role.MASTER: Container("i", (), (), "NVIDIA_X", 1)}), any_type)
         assert _container(job)["resources"]["limits"]["nvidia.com/gpu"] == "1"
 

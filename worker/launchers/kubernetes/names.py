@@ -32,8 +32,8 @@ SEALED = "vernier/sealed"
 """Annotation of a Job that stands where an attempt must not be launched any more. It runs nothing."""
 STOP = "vernier/stop"
 """Annotation of the primary's Job: the attempt was told to stop before it had come to its end."""
-TOLD_AT = "vernier/told-at"
-"""Annotation of a replica's Job: when it was told to end, in seconds since 1970."""
+TOLD = "vernier/told"
+"""Annotation of a replica's Job: it is being told to end."""
 
 
 def job_digest(owner: str, job: JobRef) -> str:

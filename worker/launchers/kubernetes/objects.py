@@ -5,16 +5,17 @@ what counts over roles, as RANK. (One Indexed Job per role can only tell a pod i
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from worker.cluster import PRIMARY, Replica, Role
 from worker.launchers.kubernetes import names
-from worker.launchers.kubernetes.pods import ANY, Accelerator, PodSettings
+from worker.launchers.kubernetes.pods import ANY, Accelerator, PodSettings, Volume
 from worker.launchers.protocol import AttemptRef, AttemptSpec, Container, LaunchFailed
 from worker.launchers.replica_groups import LONE_ADDRESS
 
-CONTAINER = "trial"
+CONTAINER, VOLUME = "trial", "shared"
 PORT = 2222
 """Where replicas listen (docs/contract.md 4.4); the next one is for PyTorch's and JAX's meeting point."""
 
@@ -25,13 +26,13 @@ def objects_of(
     namespace: str,
     settings: PodSettings,
     variables: Mapping[Replica, Mapping[str, str]],
-    work_dirs: Mapping[Replica, str],
+    directories: Mapping[Replica, Sequence[Path]],
 ) -> list[dict[str, Any]]:
     """What is to be created for an attempt, in this order: a Service, then the Jobs, the primary's first.
 
     Args:
         variables: what the launcher tells each replica besides what the spec and its cluster say.
-        work_dirs: where each replica of a package job starts, on the volume.
+        directories: what each replica may write to, all of it on the volume. A module starts in the first.
 
     Raises:
         LaunchFailed: it asks for what this cluster has not.
@@ -48,7 +49,7 @@ def objects_of(
             **spec.environment,
             **variables[replica],
         }
-        jobs.append(_job(spec, replica, owner, settings, told, work_dirs[replica]))
+        jobs.append(_job(spec, replica, owner, settings, told, directories[replica]))
     return jobs if len(replicas) == 1 else [_service(spec.ref, owner), *jobs]
 
 
@@ -83,17 +84,22 @@ def _job(
     owner: str,
     settings: PodSettings,
     variables: Mapping[str, str],
-    work_dir: str,
+    directories: Sequence[Path],
 ) -> dict[str, Any]:
     metadata = _metadata(spec.ref, replica, owner)
     metadata["annotations"][names.REPLICAS] = json.dumps([each.name for each in spec.cluster.replicas])
     container = spec.containers.get(replica.role, Container())
+    if container.image is None and settings.image is None:
+        raise LaunchFailed(
+            f"the job names no image for its {replica.role}, and VERNIER_KUBERNETES_IMAGE none for modules"
+        )
     accelerator = _accelerator(container, settings)
     pod: dict[str, Any] = {
         **_HARDENED_POD,
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": settings.grace_seconds,
-        "containers": [_container(spec, container, settings, accelerator, variables, work_dir)],
+        "volumes": [_volume(settings.volume)],
+        "containers": [_container(spec, container, settings, accelerator, variables, directories)],
         "securityContext": {
             **_HARDENED_POD["securityContext"],
             "runAsUser": settings.user,
@@ -111,13 +117,6 @@ def _job(
             "hostname": names.host_name(replica),
             "subdomain": names.attempt_name(owner, spec.ref),
         }
-    if settings.volume is not None:
-        volume = settings.volume
-        pod["volumes"] = [
-            {"name": "shared", "persistentVolumeClaim": {"claimName": volume.claim}}
-            if volume.claim is not None
-            else {"name": "shared", "hostPath": {"path": str(volume.host_path), "type": "Directory"}}
-        ]
     job: dict[str, Any] = {
         "backoffLimit": 0,
         "podReplacementPolicy": "Failed",
@@ -135,7 +134,7 @@ def _container(
     settings: PodSettings,
     accelerator: Accelerator | None,
     variables: Mapping[str, str],
-    work_dir: str,
+    directories: Sequence[Path],
 ) -> dict[str, Any]:
     limits = {"memory": settings.memory}
     if accelerator is not None:
@@ -144,17 +143,17 @@ def _container(
         **_HARDENED_CONTAINER,
         "name": CONTAINER,
         "image": container.image or settings.image,
+        "volumeMounts": [
+            _mount(settings.volume, directory) for directory in (*directories, *settings.volume.for_all)
+        ],
         "env": [{"name": name, "value": literal(value)} for name, value in variables.items()],
         "resources": {"requests": {"cpu": settings.cpu, **limits}, "limits": limits},
     }
     if settings.pull_policy is not None:
         built["imagePullPolicy"] = settings.pull_policy
-    if settings.volume is not None:
-        built["volumeMounts"] = [{"name": "shared", "mountPath": str(settings.volume.path)}]
     if container.image is None:
         built["command"] = [literal(each) for each in ("python3", "-m", spec.module, *spec.args)]
-        if settings.volume is not None:
-            built["workingDir"] = work_dir
+        built["workingDir"] = str(directories[0])
         return built
     # Without them the image's own entry point or arguments hold.
     if container.command:
@@ -162,6 +161,20 @@ def _container(
     if container.args:
         built["args"] = [literal(each) for each in container.args]
     return built
+
+
+def _volume(volume: Volume) -> dict[str, Any]:
+    if volume.claim is not None:
+        return {"name": VOLUME, "persistentVolumeClaim": {"claimName": volume.claim}}
+    return {"name": VOLUME, "hostPath": {"path": str(volume.host_path), "type": "Directory"}}
+
+
+def _mount(volume: Volume, directory: Path) -> dict[str, str]:
+    return {
+        "name": VOLUME,
+        "mountPath": str(directory),
+        "subPath": str(directory.relative_to(volume.path)),
+    }
 
 
 def literal(text: str) -> str:

@@ -25,28 +25,33 @@ class Accelerator:
 class Volume:
     """Files that pods and the service share: they have them under the same path.
 
-    Exactly one of `claim` and `host_path` is given.
+    Of what is on it a pod has only what it is to write to and what is for all. Exactly one of `claim` and
+    `host_path` is given.
     """
 
     path: Path
+    """Where the service has the whole of it."""
     claim: str | None = None
     """A PersistentVolumeClaim of the namespace."""
     host_path: Path | None = None
     """A directory of every node. The `restricted` and `baseline` Pod Security levels forbid it."""
+    for_all: tuple[Path, ...] = ()
+    """Directories below `path` that every pod has."""
 
     def __post_init__(self) -> None:
         if (self.claim is None) == (self.host_path is None):
             raise ValueError("a volume is a claim or a host's path")
 
     def has(self, path: Path) -> bool:
-        return path.is_relative_to(self.path)
+        """Whether it can be given to pods: it is on the volume, and not all of it."""
+        return path.is_relative_to(self.path) and path != self.path and ".." not in path.parts
 
 
 @dataclass(frozen=True, slots=True)
 class PodSettings:
-    image: str
-    """What a replica runs in whose job names no image; `python3` is found in it."""
-    volume: Volume | None = None
+    image: str | None
+    """What a replica runs in whose job names no image; `python3` is found in it. None: such can't be run."""
+    volume: Volume
     user: int = 1000
     """The user and the group that trainers run as; what they are to write is theirs."""
     cpu: str = "1"
@@ -55,6 +60,6 @@ class PodSettings:
     accelerators: Mapping[str, Accelerator] = field(default_factory=lambda: {ANY: Accelerator()})
     """{a type's name in the API: what it is here}; types that are neither named nor `*` can't be had."""
     grace_seconds: int = 30
-    """From SIGTERM to SIGKILL where it is the cluster that ends a pod."""
+    """From SIGTERM to SIGKILL, whoever ends a pod. At least 1."""
     pull_policy: str | None = None
     """imagePullPolicy; None: what Kubernetes makes of the image's tag."""
