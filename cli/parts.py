@@ -19,6 +19,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from cli.data_folder import CannotServe, own_key, place_of
+from cli.launchers import make_launcher
 from cli.listening import LOOPBACK_NAMES
 from service.app import make_api
 from service.config import DoorConfig
@@ -28,8 +29,6 @@ from store.database import Database
 from store.jobs import job_key, release_leases
 from worker import google_storage
 from worker.launchers.gpus import find_gpus
-from worker.launchers.limits import Limits
-from worker.launchers.local import LocalLauncher
 from worker.launchers.protocol import JobRef
 from worker.reconcile import Pace, Reconciler
 from worker.tasks import add_tasks, make_notify
@@ -116,14 +115,15 @@ def check_object_store(settings: Settings) -> None:
 
 def make_door(settings: Settings, database: Database, notify: Callable[[int], None]) -> FastAPI:
     """What answers requests."""
-    gpus = find_gpus(settings.gpus)
+    on_cluster = settings.launcher == "kubernetes"
+    gpus = None if on_cluster else find_gpus(settings.gpus)
     return make_api(
         database,
         DoorConfig(
             max_body_bytes=settings.max_body_bytes,
             allowed_hosts=LOOPBACK_NAMES | {settings.host},
             local_paths=settings.local_paths,
-            runs_containers=False,
+            runs_containers=on_cluster,
             max_replicas=settings.max_replicas,
             gpus=None if gpus is None else len(gpus),
             objects_dir=settings.objects_dir,
@@ -146,18 +146,7 @@ class Hands:
         with database.write() as session:
             # The name is ours: whoever held a lease under it is gone.
             release_leases(session, name)
-        self._launcher = LocalLauncher(
-            jobs_dir=settings.jobs_dir,
-            trial_python=settings.trial_python,
-            slots=settings.slots,
-            max_package_bytes=settings.max_package_bytes,
-            ended=self._trial_ended,
-            objects_dir=settings.objects_dir,
-            stop_grace_seconds=settings.stop_grace_seconds,
-            gpus=find_gpus(settings.gpus),
-            cpus_per_replica=settings.cpus_per_replica,
-            limits=Limits(settings.max_output_bytes, settings.max_disk_bytes),
-        )
+        self._launcher = make_launcher(settings, self._trial_ended)
         pace = Pace(
             poll_seconds=settings.poll_seconds,
             lease_seconds=settings.lease_seconds,
