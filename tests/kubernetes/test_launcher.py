@@ -74,16 +74,24 @@ class TestLaunching:
     def test_a_launch_that_was_cut_short_and_stopped_is_not_completed(
         self, platform: KubernetesPlatform
     ) -> None:
-        spec = platform.spec(HELD, cluster=CLUSTER)
+        spec = platform.spec("tell('begun'); signal.pause()", cluster=CLUSTER)
         launcher = platform.launcher()
-        # The launch of the second replica finds the place taken, as by a stop that came in between.
-        second = CLUSTER.replicas[1]
-        assert platform.api.create(sealed(spec.ref, second, platform.owner))
+        # The launch finds the second place taken, as by a stop that came in between.
+        assert platform.api.create(sealed(spec.ref, CLUSTER.replicas[1], platform.owner))
         launcher.launch(spec)
-        assert len(platform.jobs()) == 2
-        assert phase(launcher, spec.ref) is AttemptPhase.ABSENT
-        stopped_jobs = {job["metadata"]["name"]: job for job in platform.jobs()}
-        assert len(stopped_jobs) == 2
+        wait_until(lambda: lines(platform.folder, "begun"), 30)
+        launcher.stop(spec.ref, GRACE)
+        assert phase(launcher, spec.ref) is AttemptPhase.RUNNING, "as long as the primary does"
+
+        def is_over() -> bool:
+            launcher.stop(spec.ref, GRACE)
+            return phase(launcher, spec.ref) is AttemptPhase.ABSENT
+
+        wait_until(is_over, 30)
+        assert not platform.is_running(0)
+        platform.launcher().launch(spec)
+        assert not platform.is_running(0)
+        assert len(lines(platform.folder, "begun")) == 1
 
     def test_a_job_of_that_name_that_is_not_ours_is_left_alone(self, platform: KubernetesPlatform) -> None:
         spec = platform.spec("tell('ran')")
@@ -92,6 +100,17 @@ class TestLaunching:
         assert platform.api.create(other)
         with pytest.raises(LaunchFailed, match="not of this service"):
             platform.launcher().launch(spec)
+
+    def test_one_replica_that_can_not_be_launched_takes_the_others_along(
+        self, platform: KubernetesPlatform
+    ) -> None:
+        spec = platform.spec("signal.pause()", cluster=CLUSTER)
+        other = sealed(spec.ref, CLUSTER.replicas[2], platform.owner)
+        other["metadata"]["labels"] = {names.OWNER: platform.owner, names.ATTEMPT: "another"}
+        assert platform.api.create(other)
+        with pytest.raises(LaunchFailed, match="not of this service"):
+            platform.launcher().launch(spec)
+        wait_until(lambda: len(platform.jobs()) == 1, 30)
 
     def test_what_the_cluster_refuses_says_why_and_leaves_nothing(self, platform: KubernetesPlatform) -> None:
         spec = platform.spec("", environment={"A=B": "x"})

@@ -41,9 +41,17 @@ def _spec(**given: Any) -> AttemptSpec:
 
 def _objects(spec: AttemptSpec, settings: PodSettings = SETTINGS) -> list[dict[str, Any]]:
     replicas = spec.cluster.replicas
-    told = {each: {"CLOUD_ML_HP_METRIC_FILE": f"/data/{each.name}"} for each in replicas}
-    directories = {each: (Path("/data/work") / each.name, Path("/data/out")) for each in replicas}
+    told = {"CLOUD_ML_HP_METRIC_FILE": "/hypertune"}
+    directories = {
+        each: {"/work": Path("/data") / each.name, "/data/out": Path("/data/out")} for each in replicas
+    }
     return objects_of(spec, "o", "trials", settings, told, directories)
+
+
+def _apart(made: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The Service, and the Jobs in their order."""
+    (service,) = [each for each in made if each["kind"] == "Service"]
+    return service, [each for each in made if each["kind"] == "Job"]
 
 
 def _pod(job: dict[str, Any]) -> dict[str, Any]:
@@ -97,10 +105,10 @@ class TestOneReplica:
         container = _container(job)
         assert container["command"] == ["python3", "-m", "trainer.task", "--lr=0.5"]
         assert container["image"] == SETTINGS.image
-        assert container["workingDir"] == "/data/work/master-replica-0"
+        assert container["workingDir"] == "/work"
         variables = _variables(job)
         assert variables["CLOUD_ML_JOB_ID"] == "My_Job"
-        assert variables["CLOUD_ML_HP_METRIC_FILE"] == "/data/master-replica-0"
+        assert variables["CLOUD_ML_HP_METRIC_FILE"] == "/hypertune"
         assert json.loads(variables["TF_CONFIG"])["cluster"] == {"chief": ["127.0.0.1:2222"]}
 
     def test_it_is_marked_with_whose_it_is(self) -> None:
@@ -122,7 +130,7 @@ class TestOneReplica:
         assert _pod(job)["volumes"] == [{"name": "shared", "persistentVolumeClaim": {"claimName": "vernier"}}]
         mounts = {each["mountPath"]: each["subPath"] for each in _container(job)["volumeMounts"]}
         assert mounts == {
-            "/data/work/master-replica-0": "work/master-replica-0",
+            "/work": "master-replica-0",
             "/data/out": "out",
             "/data/sets": "sets",
         }
@@ -168,7 +176,9 @@ class TestOneReplica:
 
 class TestSeveralReplicas:
     def test_they_are_a_service_and_a_job_each_the_primarys_first(self) -> None:
-        service, *jobs = _objects(_spec(cluster=CLUSTER))
+        made = _objects(_spec(cluster=CLUSTER))
+        assert made[0]["kind"] == "Job", "the primary's, which says whether the others may be"
+        service, jobs = _apart(made)
         assert service["kind"] == "Service"
         assert service["spec"]["clusterIP"] == "None"
         assert [job["metadata"]["labels"][names.REPLICA] for job in jobs] == [
@@ -185,7 +195,7 @@ class TestSeveralReplicas:
 
     def test_each_is_where_the_others_are_told(self) -> None:
         spec = _spec(cluster=CLUSTER)
-        service, *jobs = _objects(spec)
+        service, jobs = _apart(_objects(spec))
         told = addresses(spec, "o", "trials")
         for replica, job in zip(CLUSTER.replicas, jobs, strict=True):
             pod = _pod(job)
@@ -193,7 +203,7 @@ class TestSeveralReplicas:
             assert told[replica] == f"{pod['hostname']}.{pod['subdomain']}.trials.svc:2222"
 
     def test_each_is_told_its_own_place(self) -> None:
-        _, *jobs = _objects(_spec(cluster=CLUSTER))
+        _, jobs = _apart(_objects(_spec(cluster=CLUSTER)))
         configs = [json.loads(_variables(job)["TF_CONFIG"]) for job in jobs]
         assert [(each["task"]["type"], each["task"]["index"]) for each in configs] == [
             ("chief", 0),
@@ -213,7 +223,7 @@ class TestSeveralReplicas:
 
     def test_master_and_workers_meet_at_the_master_as_pytorch_and_jax_read_it(self) -> None:
         spec = _spec(cluster=CLUSTER)
-        _, *jobs = _objects(spec)
+        _, jobs = _apart(_objects(spec))
         told = [_variables(job) for job in jobs]
         master = addresses(spec, "o", "trials")[PRIMARY].partition(":")[0]
         assert [each.get("RANK") for each in told] == ["0", "1", "2", None, None]
@@ -257,7 +267,7 @@ class TestAnApiServer:
 
     def test_takes_their_pods_at_the_restricted_level(self, http: httpx.Client) -> None:
         """A Job is taken whatever its pods are: they are what the level holds for."""
-        for job in _objects(_spec(cluster=CLUSTER))[1:]:
+        for job in _apart(_objects(_spec(cluster=CLUSTER)))[1]:
             template = job["spec"]["template"]
             pod = {"metadata": {"generateName": "pod-", **template["metadata"]}, "spec": template["spec"]}
             query = {"dryRun": "All", "fieldValidation": "Strict"}

@@ -6,6 +6,7 @@ decode a list of a thousand Jobs into them takes longer than to ask for it.
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -69,6 +70,7 @@ class ApiServer:
         configuration.retries = False
         self._client = client.ApiClient(configuration)
         self._watches: set[Any] = set()
+        self._stopped = False
         self._failures: Failures = (client.ApiException, HTTPError, OSError)
 
     def create(self, made: Json) -> bool:
@@ -77,9 +79,8 @@ class ApiServer:
         Raises:
             Refused: it is not to be.
         """
-        where = SERVICES if made["kind"] == "Service" else JOBS
         try:
-            self._ask("POST", where, body=made)
+            self._ask("POST", kind_of(made), body=made)
         except Refused as error:
             if error.status != 409:
                 raise
@@ -126,6 +127,9 @@ class ApiServer:
         }
         answer = self._open("GET", where, query, timeout=(TIMEOUT[0], seconds + 10.0))
         self._watches.add(answer)
+        if self._stopped:
+            answer.close()
+            return
         try:
             for line in _lines(answer, self._failures):
                 try:
@@ -163,9 +167,11 @@ class ApiServer:
             answer.close()
 
     def stop_watching(self) -> None:
-        """End the watches that go on in other threads: they hear no more."""
+        """End the watches that go on in other threads, and any that would begin: they hear nothing more."""
+        self._stopped = True
         for answer in tuple(self._watches):
-            answer.shutdown()
+            with suppress(ValueError):  # It has come to its end by itself.
+                answer.shutdown()
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -220,6 +226,11 @@ class ApiServer:
         if response.status == 429 or response.status >= 500:
             raise Unreachable(f"the Kubernetes API answers {response.status}: {message}")
         raise Refused(response.status, message)
+
+
+def kind_of(made: Json) -> str:
+    """Where objects of its kind are."""
+    return SERVICES if made["kind"] == "Service" else JOBS
 
 
 def is_installed() -> bool:

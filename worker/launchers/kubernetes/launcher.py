@@ -23,7 +23,16 @@ import structlog
 from store.objects.names import Place
 from worker.cluster import PRIMARY, Replica
 from worker.launchers.kubernetes import names
-from worker.launchers.kubernetes.api import JOBS, PODS, SERVICES, ApiServer, Json, Refused, Unreachable
+from worker.launchers.kubernetes.api import (
+    JOBS,
+    PODS,
+    SERVICES,
+    ApiServer,
+    Json,
+    Refused,
+    Unreachable,
+    kind_of,
+)
 from worker.launchers.kubernetes.objects import objects_of, sealed
 from worker.launchers.kubernetes.output import keep, output_file
 from worker.launchers.kubernetes.pods import PodSettings
@@ -57,8 +66,12 @@ log = structlog.get_logger(__name__)
 OVER = (AttemptPhase.ENDED, AttemptPhase.LOST)
 OUTPUT_PATIENCE_SECONDS = 60.0
 """How long an attempt that has ended counts as running while its output can't be read."""
-TTL_SECONDS = 3600
-"""How long Jobs are left for who wants to look at them, once nothing is needed of them any more."""
+TTL_SECONDS = 60
+"""How long Jobs are left for who wants to see them, once nothing is needed of them. Until then each look at
+their job lists them."""
+WORK, HYPERTUNE = "/vernier/work", "/vernier/hypertune"
+"""Where a pod has its own directories."""
+HYPERTUNE_FILE = "output.metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,21 +145,20 @@ class KubernetesLauncher:
         try:
             job_dirs = self._make_job_dir(spec.job_dir)
             directories = {
-                replica: (*self._make_directories(directory, replica), *job_dirs) for replica in replicas
+                replica: self._make_directories(directory, replica) | job_dirs for replica in replicas
             }
         except (OSError, ValueError) as error:
             raise LaunchFailed(f"a directory can't be made: {error}") from error
-        told = {
-            replica: {"CLOUD_ML_HP_METRIC_FILE": str(_hypertune_file(place(directory, replica)))}
-            for replica in replicas
-        }
+        told = {"CLOUD_ML_HP_METRIC_FILE": f"{HYPERTUNE}/{HYPERTUNE_FILE}"}
         made = objects_of(spec, self._owner, self._api.namespace, self._settings, told, directories)
-        try:
-            if not all(self._create(spec.ref, each) for each in made):
-                return
-        except Refused as error:
-            self._remove(spec.ref, replicas)
-            raise LaunchFailed(f"the cluster refused it: {error}") from error
+        for number, each in enumerate(made):
+            try:
+                if not self._create(spec.ref, each):
+                    return
+            except (Refused, LaunchFailed) as error:
+                for earlier in made[:number]:
+                    self._api.delete(kind_of(earlier), earlier["metadata"]["name"])
+                raise LaunchFailed(f"the cluster refused it: {error}") from error
         record.launched(replicas)
         self._watch(spec.ref)
 
@@ -156,14 +168,11 @@ class KubernetesLauncher:
             return True
         name = made["metadata"]["name"]
         found = self._api.get(JOBS, name)
-        if found is None or found["metadata"].get("labels", {}).get(names.ATTEMPT) != self._digest(ref):
+        if found is None:
+            raise Unreachable(f"the Job {name} was there, and is not")
+        if found["metadata"].get("labels", {}).get(names.ATTEMPT) != self._digest(ref):
             raise LaunchFailed(f"a Job {name} that is not of this service is in the way")
         return names.SEALED not in annotations(found)
-
-    def _remove(self, ref: AttemptRef, replicas: Iterable[Replica]) -> None:
-        self._api.delete(SERVICES, names.attempt_name(self._owner, ref))
-        for replica in replicas:
-            self._api.delete(JOBS, names.replica_name(self._owner, ref, replica))
 
     # Observing
 
@@ -175,7 +184,9 @@ class KubernetesLauncher:
     def _status(self, ref: AttemptRef, found: Found) -> AttemptStatus:
         replicas = self._replicas(ref, found)
         if replicas is None:
-            return AttemptStatus(AttemptPhase.ABSENT)
+            # A launch that was cut short and stopped ends with what it had begun; any other is begun again.
+            ending = _is_told(found) and any(is_live(pod) for pods in found.pods.values() for pod in pods)
+            return AttemptStatus(AttemptPhase.RUNNING if ending else AttemptPhase.ABSENT)
         statuses = _statuses(replicas, found)
         end = attempt_status(statuses, _is_told(found))
         if end is None:
@@ -235,13 +246,14 @@ class KubernetesLauncher:
         replicas = self._replicas(ref, found, unfinished=True)
         if replicas is None:
             return
-        if attempt_status(_statuses(replicas, found), _is_told(found)) is None:
+        # What is not there yet of a launch that is under way elsewhere must not come any more.
+        unfinished = self._record(ref).replicas() is None
+        if unfinished or attempt_status(_statuses(replicas, found), _is_told(found)) is None:
             self._annotate(found.jobs.get(PRIMARY), names.STOP)
         for replica in replicas:
             if replica in found.jobs:
                 self._end(replica, found)
-            elif self._record(ref).replicas() is None:
-                # Its launch is under way elsewhere: it must not come any more.
+            elif unfinished:
                 self._api.create(sealed(ref, replica, self._owner))
 
     def _end(self, replica: Replica, found: Found) -> None:
@@ -378,19 +390,19 @@ class KubernetesLauncher:
             self._jobs_dir / ref.job.project / ref.job.job_id / "trials" / str(ref.trial) / str(ref.attempt)
         )
 
-    def _make_directories(self, directory: Path, replica: Replica) -> tuple[Path, ...]:
-        """Make what a replica may write to, where it starts first."""
+    def _make_directories(self, directory: Path, replica: Replica) -> dict[str, Path]:
+        """Make what a replica has to itself, where it starts first."""
         own = place(directory, replica)
-        made = (own / "work", _hypertune_file(own).parent)
-        for each in made:
+        made = {WORK: own / "work", HYPERTUNE: _hypertune_file(own).parent}
+        for each in made.values():
             each.mkdir(parents=True, exist_ok=True)
             self._hand_over(each)
         return made
 
-    def _make_job_dir(self, job_dir: Path | Place | None) -> tuple[Path, ...]:
-        """Make the job dir if that is a directory; gives what of it is to be had in pods."""
+    def _make_job_dir(self, job_dir: Path | Place | None) -> dict[str, Path]:
+        """Make the job dir if that is a directory, which pods have under its own path."""
         if not isinstance(job_dir, Path):
-            return ()
+            return {}
         volume = self._settings.volume
         # A trial that ran before may have left links there, which lead elsewhere on this machine.
         if not volume.has(job_dir) or job_dir.resolve() != volume.path.resolve() / job_dir.relative_to(
@@ -402,7 +414,7 @@ class KubernetesLauncher:
         if not job_dir.exists():
             job_dir.mkdir(parents=True)
             self._hand_over(job_dir)
-        return (job_dir,)
+        return {str(job_dir): job_dir}
 
     def _hand_over(self, directory: Path) -> None:
         """Let pods write there. A service that is not root runs them as its own user."""
@@ -425,4 +437,4 @@ def _is_told(found: Found) -> bool:
 
 
 def _hypertune_file(directory: Path) -> Path:
-    return directory / "hypertune" / "output.metrics"
+    return directory / "hypertune" / HYPERTUNE_FILE

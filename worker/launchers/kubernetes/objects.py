@@ -5,7 +5,7 @@ what counts over roles, as RANK. (One Indexed Job per role can only tell a pod i
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,15 @@ def objects_of(
     owner: str,
     namespace: str,
     settings: PodSettings,
-    variables: Mapping[Replica, Mapping[str, str]],
-    directories: Mapping[Replica, Sequence[Path]],
+    variables: Mapping[str, str],
+    directories: Mapping[Replica, Mapping[str, Path]],
 ) -> list[dict[str, Any]]:
-    """What is to be created for an attempt, in this order: a Service, then the Jobs, the primary's first.
+    """What is to be created for an attempt, in this order: the primary's Job says whether it may be.
 
     Args:
         variables: what the launcher tells each replica besides what the spec and its cluster say.
-        directories: what each replica may write to, all of it on the volume. A module starts in the first.
+        directories: {path in the pod: directory on the volume} that each replica may write to. A module
+            starts in the first.
 
     Raises:
         LaunchFailed: it asks for what this cluster has not.
@@ -47,10 +48,10 @@ def objects_of(
             **_meeting(replica, found),
             **spec.cluster.variables(replica, found),
             **spec.environment,
-            **variables[replica],
+            **variables,
         }
         jobs.append(_job(spec, replica, owner, settings, told, directories[replica]))
-    return jobs if len(replicas) == 1 else [_service(spec.ref, owner), *jobs]
+    return jobs if len(replicas) == 1 else [jobs[0], _service(spec.ref, owner), *jobs[1:]]
 
 
 def addresses(spec: AttemptSpec, owner: str, namespace: str) -> dict[Replica, str]:
@@ -84,7 +85,7 @@ def _job(
     owner: str,
     settings: PodSettings,
     variables: Mapping[str, str],
-    directories: Sequence[Path],
+    directories: Mapping[str, Path],
 ) -> dict[str, Any]:
     metadata = _metadata(spec.ref, replica, owner)
     metadata["annotations"][names.REPLICAS] = json.dumps([each.name for each in spec.cluster.replicas])
@@ -134,8 +135,9 @@ def _container(
     settings: PodSettings,
     accelerator: Accelerator | None,
     variables: Mapping[str, str],
-    directories: Sequence[Path],
+    directories: Mapping[str, Path],
 ) -> dict[str, Any]:
+    given = {**directories, **{str(each): each for each in settings.volume.for_all}}
     limits = {"memory": settings.memory}
     if accelerator is not None:
         limits[accelerator.resource] = str(container.accelerators)
@@ -144,7 +146,8 @@ def _container(
         "name": CONTAINER,
         "image": container.image or settings.image,
         "volumeMounts": [
-            _mount(settings.volume, directory) for directory in (*directories, *settings.volume.for_all)
+            {"name": VOLUME, "mountPath": path, "subPath": str(directory.relative_to(settings.volume.path))}
+            for path, directory in given.items()
         ],
         "env": [{"name": name, "value": literal(value)} for name, value in variables.items()],
         "resources": {"requests": {"cpu": settings.cpu, **limits}, "limits": limits},
@@ -153,7 +156,7 @@ def _container(
         built["imagePullPolicy"] = settings.pull_policy
     if container.image is None:
         built["command"] = [literal(each) for each in ("python3", "-m", spec.module, *spec.args)]
-        built["workingDir"] = str(directories[0])
+        built["workingDir"] = next(iter(directories))
         return built
     # Without them the image's own entry point or arguments hold.
     if container.command:
@@ -167,14 +170,6 @@ def _volume(volume: Volume) -> dict[str, Any]:
     if volume.claim is not None:
         return {"name": VOLUME, "persistentVolumeClaim": {"claimName": volume.claim}}
     return {"name": VOLUME, "hostPath": {"path": str(volume.host_path), "type": "Directory"}}
-
-
-def _mount(volume: Volume, directory: Path) -> dict[str, str]:
-    return {
-        "name": VOLUME,
-        "mountPath": str(directory),
-        "subPath": str(directory.relative_to(volume.path)),
-    }
 
 
 def literal(text: str) -> str:
