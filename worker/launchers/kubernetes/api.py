@@ -5,11 +5,14 @@ decode a list of a thousand Jobs into them takes longer than to ask for it.
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+from yaml import YAMLError
 
 INSTALL_HINT = "pip install 'vernier[kubernetes]'"
 TIMEOUT = (5.0, 30.0)
@@ -43,7 +46,7 @@ class ApiServer:
         namespace: None: the context's.
 
     Raises:
-        Unreachable: there is no cluster to be found in what is configured.
+        Unreachable: no cluster is configured, or not in a way that can be read.
     """
 
     def __init__(self, kubeconfig: Path | None = None, namespace: str | None = None) -> None:
@@ -52,7 +55,8 @@ class ApiServer:
         from kubernetes.config.config_exception import ConfigException
         from urllib3.exceptions import HTTPError
 
-        file = None if kubeconfig is None else str(kubeconfig)
+        # The client looks at the variable once, when it is first imported.
+        file = os.environ.get("KUBECONFIG") if kubeconfig is None else str(kubeconfig)
         configuration = client.Configuration()
         try:
             config.load_kube_config(file, client_configuration=configuration)
@@ -64,6 +68,8 @@ class ApiServer:
             except ConfigException:
                 raise Unreachable(f"no cluster is configured: {no_file}") from no_file
             of_context = _own_namespace()
+        except (OSError, YAMLError) as error:
+            raise Unreachable(f"the kubeconfig can't be read: {' '.join(str(error).split())}") from error
         self.namespace = namespace or of_context or "default"
         configuration.connection_pool_maxsize = 20
         # Requests are repeated by who knows whether that makes sense.
