@@ -1,19 +1,23 @@
 # make demo   runs the main job: a tuning job on the embedded service, shown live
 # make test   sets up and passes every check and test
+# make test-kubernetes   runs the tests on a real Kubernetes, which it builds and starts; as root
 # make setup  makes .venv with .venv/bin/vernier in it
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test check postgresql redis lock clean
+.PHONY: setup demo test test-kubernetes check postgresql redis kubernetes lock clean
 
 setup: $(VENV)/.runtime
 demo: $(VENV)/.runtime
 	$(BIN)/vernier demo
 
 test: $(VENV)/.dev check postgresql redis
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/kubernetes
+
+test-kubernetes: $(VENV)/.dev kubernetes
+	$(BIN)/python -m pytest tests/kubernetes
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -37,6 +41,15 @@ redis:
 	fi
 	@command -v redis-server >/dev/null || { echo 'The tests need a Redis server: install one, as with apt-get install redis-server.' >&2; exit 1; }
 
+# The first time its programs are built, for some minutes; the next times they are there.
+CONTAINERS = containerd runc iptables conntrack iproute2 busybox-static etcd-server containernetworking-plugins
+kubernetes: $(VENV)/.dev
+	@$(BIN)/python -m tests.kubernetes.programs >/dev/null 2>&1 || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo 'Installing containers for the tests …'; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(CONTAINERS); \
+	fi
+	@$(BIN)/python -m tests.kubernetes.programs
+
 $(VENV)/.runtime: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vernier needs Python 3.11 or newer; say which with: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -56,7 +69,7 @@ UV_LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-annotate --no-header
 lock: $(VENV)/.dev
 	$(UV_LOCK) --extra examples pyproject.toml -o requirements.lock
-	$(UV_LOCK) --extra examples --extra gcs --extra postgresql --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(UV_LOCK) --extra examples --extra gcs --extra kubernetes --extra postgresql --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) .cache build *.egg-info

@@ -19,6 +19,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from cli.data_folder import CannotServe, own_key, place_of
+from cli.launchers import make_launcher
 from cli.listening import LOOPBACK_NAMES
 from service.app import make_api
 from service.config import DoorConfig
@@ -29,10 +30,8 @@ from store.database import Database
 from store.jobs import ask_for_look, job_key, release_leases
 from worker import google_storage
 from worker.launchers.gpus import find_gpus
-from worker.launchers.limits import Limits
-from worker.launchers.local import LocalLauncher
 from worker.launchers.machine_memory import find_memory
-from worker.launchers.protocol import JobRef
+from worker.launchers.protocol import JobRef, Launcher
 from worker.reconcile import Pace, Reconciler
 from worker.retention import Kept, Retention
 from worker.tasks import add_tasks, make_notify
@@ -119,17 +118,18 @@ def check_object_store(settings: Settings) -> None:
 
 def make_door(settings: Settings, database: Database, notify: Callable[[int], None]) -> FastAPI:
     """What answers requests."""
-    gpus = find_gpus(settings.gpus)
+    on_cluster = settings.launcher == "kubernetes"
+    gpus = None if on_cluster else find_gpus(settings.gpus)
     return make_api(
         database,
         DoorConfig(
             max_body_bytes=settings.max_body_bytes,
             allowed_hosts=LOOPBACK_NAMES | {settings.host},
             local_paths=settings.local_paths,
-            runs_containers=False,
+            runs_containers=on_cluster,
             max_replicas=settings.max_replicas,
             gpus=None if gpus is None else len(gpus),
-            memory_mb=find_memory(settings.memory_mb),
+            memory_mb=None if on_cluster else find_memory(settings.memory_mb),
             objects_dir=settings.objects_dir,
             max_object_bytes=settings.max_object_bytes,
         ),
@@ -151,19 +151,7 @@ class Hands:
         with database.write() as session:
             # The name is ours: whoever held a lease under it is gone.
             release_leases(session, name)
-        self._launcher = LocalLauncher(
-            jobs_dir=settings.jobs_dir,
-            trial_python=settings.trial_python,
-            slots=settings.slots,
-            max_package_bytes=settings.max_package_bytes,
-            ended=self._trial_ended,
-            objects_dir=settings.objects_dir,
-            stop_grace_seconds=settings.stop_grace_seconds,
-            gpus=find_gpus(settings.gpus),
-            cpus_per_replica=settings.cpus_per_replica,
-            limits=Limits(settings.max_output_bytes, settings.max_disk_bytes),
-            memory=find_memory(settings.memory_mb),
-        )
+        self._launcher = make_launcher(settings, self._trial_ended)
         pace = Pace(
             poll_seconds=settings.poll_seconds,
             lease_seconds=settings.lease_seconds,
@@ -227,7 +215,7 @@ class Hands:
 
 
 def _retention(
-    settings: Settings, database: Database, launcher: LocalLauncher, stop: threading.Event
+    settings: Settings, database: Database, launcher: Launcher, stop: threading.Event
 ) -> threading.Thread | None:
     """The thread that clears ended jobs; None if all is kept."""
     if settings.retention == "keep":

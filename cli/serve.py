@@ -15,12 +15,22 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; loopback only.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder for the database, logs and trials.")] = None,
+    launcher: Annotated[str | None, typer.Option(help="Where trials run: local or kubernetes.")] = None,
+    namespace: Annotated[str | None, typer.Option(help="The namespace of trials on Kubernetes.")] = None,
 ) -> None:
     """Start the service on this machine.
 
     Ctrl-C stops it; running trials go on.
     """
-    settings = settings_from("serve", host=host, port=port, data_dir=data_dir)
+    settings = settings_from(
+        "serve",
+        {"kubernetes_namespace": "namespace"},
+        host=host,
+        port=port,
+        data_dir=data_dir,
+        launcher=launcher,
+        kubernetes_namespace=namespace,
+    )
     run(settings)
 
 
@@ -65,7 +75,7 @@ Vernier: training and hyperparameter tuning jobs, with the API of Cloud ML Engin
 
   API         {address}/v1/projects/local/jobs
   Data        {settings.data_dir}
-  Trials      up to {settings.slots} at once, as processes of this machine
+  Trials      {_where(settings)}
 
 Submit a job from another terminal:
 {away}
@@ -75,3 +85,9 @@ Submit a job from another terminal:
 
 Ctrl-C stops the service; running trials go on.
 """
+
+
+def _where(settings: "Settings") -> str:
+    if settings.launcher == "kubernetes":
+        return "as Jobs of the Kubernetes cluster of the current context"
+    return f"up to {settings.slots} at once, as processes of this machine"

@@ -6,9 +6,9 @@ Imports nothing of ours.
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -16,6 +16,19 @@ def default_data_dir() -> Path:
     """Where the data stands unless told otherwise: the user's own data folder (XDG base directory)."""
     base = os.environ.get("XDG_DATA_HOME")
     return (Path(base) if base else Path.home() / ".local" / "share") / "vernier"
+
+
+class KubernetesAccelerator(BaseModel):
+    """What a type of accelerator is on a cluster."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    resource: str = "nvidia.com/gpu"
+    """What is requested; a share of a device has a name of its own, as nvidia.com/mig-1g.10gb."""
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    """Labels of the nodes that have it."""
+    tolerations: tuple[dict[str, Any], ...] = ()
+    """As in a pod's spec, for nodes that are kept for who needs it."""
 
 
 class Settings(BaseSettings):
@@ -33,6 +46,27 @@ class Settings(BaseSettings):
     """SQLAlchemy URL; by default SQLite in the data folder."""
     broker_url: str = "memory://localhost"
     """Celery's broker; by default inside the process."""
+
+    launcher: Literal["local", "kubernetes"] = "local"
+    """Where trials run: as processes of this machine, or as Jobs of a Kubernetes cluster."""
+    kubernetes_namespace: str | None = None
+    """The namespace of the Jobs. Unset: the one of the kubeconfig's current context."""
+    kubernetes_image: str | None = None
+    """The image in which Python modules run, with `python3`; unset: only jobs that name images can run."""
+    kubernetes_claim: str | None = None
+    """A PersistentVolumeClaim that holds the data folder, of which pods get what they write to."""
+    kubernetes_host_path: Path | None = None
+    """Where every node has the data folder, as on a cluster of one machine; instead of a claim."""
+    kubernetes_user: int = Field(default_factory=lambda: os.geteuid() or 1000, ge=1)
+    """The user and group number that pods run as; by default the service's own, or 1000 if that is root."""
+    kubernetes_cpu: str = "1"
+    """What each replica requests of a node's CPUs, as Kubernetes writes quantities."""
+    kubernetes_memory: str = "2Gi"
+    """What each replica requests of a node's memory, and gets at most."""
+    kubernetes_accelerators: dict[str, KubernetesAccelerator] = Field(
+        default_factory=lambda: {"*": KubernetesAccelerator()}
+    )
+    """A JSON object: what each type of accelerator of the API is on the cluster; `*` is any other type."""
 
     slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     """CPU slots of this machine, which all jobs share; by default its cores. Each replica of a trial takes

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from api_schemas.jobs import TrainingInput
+from api_schemas.jobs import Scheduling, TrainingInput
 from api_schemas.locations import local_path
 from api_schemas.values import format_value
 from store.objects.files import ObjectFiles
 from store.objects.names import Place, is_gs
 from tuning.space import Value
 from worker.cluster import CHIEF, MASTER, Cluster, replicas_of
+from worker.containers import containers_of
 from worker.launchers.protocol import AttemptRef, AttemptSpec
 
 
@@ -60,14 +61,14 @@ def attempt_spec(job: JobInput, ref: AttemptRef, values: Mapping[str, Value]) ->
     """Describe one attempt at a trial with these values, which are in the order of the params."""
     training_input = job.training_input
     job_dir = trial_job_dir(training_input, ref.trial, job.objects_dir)
-    assert training_input.python_module is not None  # The door took no job without.
     description = _snake_case(job.wire)
     if job_dir is not None:
         description["job_dir"] = str(job_dir)
+    flags = _flags(values, job_dir)
     return AttemptSpec(
         ref=ref,
-        module=training_input.python_module,
-        args=_arguments(training_input, values, job_dir),
+        module=training_input.python_module or "",
+        args=(*(training_input.args or ()), *flags),
         environment=_environment(job, ref, description),
         job_dir=job_dir,
         has_packages=bool(training_input.package_uris),
@@ -78,16 +79,16 @@ def attempt_spec(job: JobInput, ref: AttemptRef, values: Mapping[str, Value]) ->
             job=description,
             runs_container=_runs_container(training_input),
         ),
+        containers=containers_of(training_input, flags),
+        max_seconds=(training_input.scheduling or Scheduling()).max_running_seconds,
     )
 
 
-def _arguments(
-    training_input: TrainingInput, values: Mapping[str, Value], job_dir: Path | Place | None
-) -> tuple[str, ...]:
-    # A tuned value follows the user's own flags: argparse takes the last one.
+def _flags(values: Mapping[str, Value], job_dir: Path | Place | None) -> tuple[str, ...]:
+    """What follows the user's own arguments: argparse takes the last one of a flag that is given twice."""
     flags = [f"--{name}={format_value(value)}" for name, value in values.items()]
     last = [] if job_dir is None else ["--job-dir", str(job_dir)]
-    return (*(training_input.args or ()), *flags, *last)
+    return (*flags, *last)
 
 
 def _environment(job: JobInput, ref: AttemptRef, description: Mapping[str, Any]) -> dict[str, str]:

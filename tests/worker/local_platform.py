@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.worker.launcher_contract import GRACE, REPORTING
+from tests.worker.launcher_contract import GRACE, REPORTING, is_running
 from worker.cluster import Cluster, Replica
 from worker.launchers.limits import Limits
 from worker.launchers.local import LocalLauncher
@@ -21,6 +21,8 @@ JOB = JobRef("a-project", "a_job")
 
 class LocalPlatform:
     """Launchers over one data folder; trainers are modules found through PYTHONPATH."""
+
+    streams_apart = True
 
     def __init__(self, root: Path) -> None:
         self.folder = root / "shared"
@@ -65,6 +67,9 @@ class LocalPlatform:
             has_packages=False,
             cluster=cluster or Cluster(),
         )
+
+    def is_running(self, pid: int) -> bool:
+        return is_running(pid)
 
     def attempt_dir(self, ref: AttemptRef) -> Path:
         return self.jobs_dir / ref.job.project / ref.job.job_id / "trials" / str(ref.trial) / str(ref.attempt)

@@ -4,14 +4,14 @@ Every method may be called again at any time with the same arguments, by this pr
 a crash: names are deterministic, so a second launch finds the first and leaves it alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from store.objects.names import Place
-from worker.cluster import PRIMARY, Cluster, Replica
+from worker.cluster import PRIMARY, Cluster, Replica, Role
 from worker.resources import Machine, Share
 
 
@@ -37,12 +37,28 @@ class AttemptRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Container:
+    """What the replicas of a role run in, where the platform has containers."""
+
+    image: str | None = None
+    """None: one of the platform's, for a Python module."""
+    command: tuple[str, ...] = ()
+    """Instead of the image's entry point."""
+    args: tuple[str, ...] = ()
+    """The whole argument list of an image, in order; none: the image's own."""
+    accelerator: str = ""
+    """Its type's name in the API."""
+    accelerators: int = 0
+    """How many of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptSpec:
     """Everything a platform needs to run one attempt; knows nothing of any platform."""
 
     ref: AttemptRef
     module: str
-    """Python module to run as `python -m`."""
+    """Python module to run as `python -m`; empty where every role has an image."""
     args: tuple[str, ...]
     """Its whole argument list, in order."""
     environment: dict[str, str]
@@ -55,6 +71,10 @@ class AttemptSpec:
     """Its replicas, each of which runs the same module with the same arguments."""
     share: Share = field(default_factory=lambda: Share(1))
     """What it has been given of the machine."""
+    containers: Mapping[Role, Container] = field(default_factory=dict)
+    """What each role runs in; a role that is not named runs in the platform's own."""
+    max_seconds: float | None = None
+    """How long the platform is to let it run, should nobody be there to stop it; None: for ever."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,7 @@
+"""Trials as Jobs of a Kubernetes cluster.
+
+`names.py` says what things are called there, `pods.py` how pods are set up, `objects.py` turns an attempt
+into objects, `states.py` reads from objects how it is; none of these asks or changes anything. `api.py`
+speaks to the API server, `watching.py` hears from it when pods end, `output.py` keeps what they print,
+`records.py` what is known of an attempt whatever becomes of its objects. `launcher.py` is the launcher.
+"""

@@ -1,0 +1,268 @@
+"""An attempt as objects of Kubernetes: a Job for each replica, and a Service where there are several.
+
+Each replica has a Job of its own, of one pod: so its variables are plain text that is true in any image, also
+what counts over roles, as RANK. (One Indexed Job per role can only tell a pod its index within the role.)
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from worker.cluster import PRIMARY, Replica, Role
+from worker.launchers.kubernetes import names
+from worker.launchers.kubernetes.pods import ANY, Accelerator, PodSettings, Volume
+from worker.launchers.protocol import AttemptRef, AttemptSpec, Container, LaunchFailed
+from worker.launchers.replica_groups import LONE_ADDRESS
+
+CONTAINER, VOLUME = "trial", "shared"
+PORT = 2222
+"""Where replicas listen (docs/contract.md 4.4); the next one is for PyTorch's and JAX's meeting point."""
+
+
+def objects_of(
+    spec: AttemptSpec,
+    owner: str,
+    namespace: str,
+    settings: PodSettings,
+    variables: Mapping[str, str],
+    directories: Mapping[Replica, Mapping[str, Path]],
+) -> list[dict[str, Any]]:
+    """What is to be created for an attempt, in this order: the primary's Job says whether it may be.
+
+    Args:
+        variables: what the launcher tells each replica besides what the spec and its cluster say.
+        directories: {path in the pod: directory on the volume} that each replica may write to. A module
+            starts in the first.
+
+    Raises:
+        LaunchFailed: it asks for what this cluster has not.
+    """
+    replicas = spec.cluster.replicas
+    found = addresses(spec, owner, namespace)
+    jobs = []
+    for replica in replicas:
+        told = {
+            # A trainer's output should be there when it is looked at, not when a buffer is full.
+            "PYTHONUNBUFFERED": "1",
+            **_meeting(replica, found),
+            **spec.cluster.variables(replica, found),
+            **spec.environment,
+            **variables,
+        }
+        jobs.append(_job(spec, replica, owner, settings, told, directories[replica]))
+    return jobs if len(replicas) == 1 else [jobs[0], _service(spec.ref, owner), *jobs[1:]]
+
+
+def addresses(spec: AttemptSpec, owner: str, namespace: str) -> dict[Replica, str]:
+    """`host:port` of each replica: known before any of them is there."""
+    if spec.cluster.replicas == (PRIMARY,):
+        return {PRIMARY: LONE_ADDRESS}
+    service = names.attempt_name(owner, spec.ref)
+    # Names that end here are completed by the search list of every pod, whatever the cluster's domain is.
+    return {
+        replica: f"{names.host_name(replica)}.{service}.{namespace}.svc:{PORT}"
+        for replica in spec.cluster.replicas
+    }
+
+
+def sealed(ref: AttemptRef, replica: Replica, owner: str) -> dict[str, Any]:
+    """A Job that runs nothing and stands where the replica's would: nobody can create that one any more."""
+    metadata = _metadata(ref, replica, owner)
+    metadata["annotations"][names.SEALED] = "true"
+    pod = {"restartPolicy": "Never", "containers": [{"name": CONTAINER, "image": "none"}], **_HARDENED_POD}
+    pod["containers"][0].update(_HARDENED_CONTAINER)
+    return {
+        **_JOB,
+        "metadata": metadata,
+        "spec": {"suspend": True, "parallelism": 0, "template": {"spec": pod}},
+    }
+
+
+def _job(
+    spec: AttemptSpec,
+    replica: Replica,
+    owner: str,
+    settings: PodSettings,
+    variables: Mapping[str, str],
+    directories: Mapping[str, Path],
+) -> dict[str, Any]:
+    metadata = _metadata(spec.ref, replica, owner)
+    metadata["annotations"][names.REPLICAS] = json.dumps([each.name for each in spec.cluster.replicas])
+    container = spec.containers.get(replica.role, Container())
+    if container.image is None and settings.image is None:
+        raise LaunchFailed(
+            f"the job names no image for its {replica.role}, and VERNIER_KUBERNETES_IMAGE none for modules"
+        )
+    accelerator = _accelerator(container, settings)
+    pod: dict[str, Any] = {
+        **_HARDENED_POD,
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": settings.grace_seconds,
+        "volumes": [_volume(settings.volume)],
+        "containers": [_container(spec, container, settings, accelerator, variables, directories)],
+        "securityContext": {
+            **_HARDENED_POD["securityContext"],
+            "runAsUser": settings.user,
+            "runAsGroup": settings.user,
+            "fsGroup": settings.user,
+            # A volume of many files is not gone through at every start.
+            "fsGroupChangePolicy": "OnRootMismatch",
+        },
+    }
+    if accelerator is not None:
+        pod["nodeSelector"] = dict(accelerator.node_selector)
+        pod["tolerations"] = [dict(each) for each in accelerator.tolerations]
+    if len(spec.cluster.replicas) > 1:
+        pod |= {
+            "hostname": names.host_name(replica),
+            "subdomain": names.attempt_name(owner, spec.ref),
+        }
+    job: dict[str, Any] = {
+        "backoffLimit": 0,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": _FAILURE_POLICY,
+        "template": {"metadata": _pod_metadata(metadata), "spec": pod},
+    }
+    if spec.max_seconds is not None:
+        job["activeDeadlineSeconds"] = max(1, round(spec.max_seconds))
+    return {**_JOB, "metadata": metadata, "spec": job}
+
+
+def _container(
+    spec: AttemptSpec,
+    container: Container,
+    settings: PodSettings,
+    accelerator: Accelerator | None,
+    variables: Mapping[str, str],
+    directories: Mapping[str, Path],
+) -> dict[str, Any]:
+    given = {**directories, **{str(each): each for each in settings.volume.for_all}}
+    limits = {"memory": settings.memory}
+    if accelerator is not None:
+        limits[accelerator.resource] = str(container.accelerators)
+    built: dict[str, Any] = {
+        **_HARDENED_CONTAINER,
+        "name": CONTAINER,
+        "image": container.image or settings.image,
+        "volumeMounts": [
+            {"name": VOLUME, "mountPath": path, "subPath": str(directory.relative_to(settings.volume.path))}
+            for path, directory in given.items()
+        ],
+        "env": [{"name": name, "value": literal(value)} for name, value in variables.items()],
+        "resources": {"requests": {"cpu": settings.cpu, **limits}, "limits": limits},
+    }
+    if settings.pull_policy is not None:
+        built["imagePullPolicy"] = settings.pull_policy
+    if container.image is None:
+        built["command"] = [literal(each) for each in ("python3", "-m", spec.module, *spec.args)]
+        built["workingDir"] = next(iter(directories))
+        return built
+    # Without them the image's own entry point or arguments hold.
+    if container.command:
+        built["command"] = [literal(each) for each in container.command]
+    if container.args:
+        built["args"] = [literal(each) for each in container.args]
+    return built
+
+
+def _volume(volume: Volume) -> dict[str, Any]:
+    if volume.claim is not None:
+        return {"name": VOLUME, "persistentVolumeClaim": {"claimName": volume.claim}}
+    return {"name": VOLUME, "hostPath": {"path": str(volume.host_path), "type": "Directory"}}
+
+
+def literal(text: str) -> str:
+    """Text that comes out as it is where Kubernetes puts variables in for `$(NAME)`."""
+    return text.replace("$", "$$")
+
+
+def _accelerator(container: Container, settings: PodSettings) -> Accelerator | None:
+    if not container.accelerators:
+        return None
+    found = settings.accelerators.get(container.accelerator, settings.accelerators.get(ANY))
+    if found is None:
+        known = ", ".join(sorted(settings.accelerators)) or "none"
+        raise LaunchFailed(
+            f"this cluster has no accelerator {container.accelerator}; it has: {known}. "
+            "VERNIER_KUBERNETES_ACCELERATORS says so"
+        )
+    return found
+
+
+def _service(ref: AttemptRef, owner: str) -> dict[str, Any]:
+    metadata = _metadata(ref, PRIMARY, owner)
+    metadata["name"] = names.attempt_name(owner, ref)
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata,
+        "spec": {
+            "clusterIP": "None",
+            # Replicas look for each other while they start, long before anything would call them ready.
+            "publishNotReadyAddresses": True,
+            "selector": {names.ATTEMPT: names.attempt_digest(owner, ref)},
+            "ports": [{"name": "cluster", "port": PORT}, {"name": "meeting", "port": PORT + 1}],
+        },
+    }
+
+
+def _metadata(ref: AttemptRef, replica: Replica, owner: str) -> dict[str, Any]:
+    return {
+        "name": names.replica_name(owner, ref, replica),
+        "labels": names.labels(owner, ref, replica),
+        "annotations": {names.PROJECT: ref.job.project, names.JOB_ID: ref.job.job_id},
+    }
+
+
+def _pod_metadata(job: Mapping[str, Any]) -> dict[str, Any]:
+    return {"labels": dict(job["labels"]), "annotations": dict(job["annotations"])}
+
+
+def _meeting(replica: Replica, found: Mapping[Replica, str]) -> dict[str, str]:
+    """What PyTorch's `env://` and JAX read of the environment, which is an extension of ours.
+
+    The primary and the workers meet there, in this order; others have no part in it.
+    """
+    members = [each for each in found if each.role in (Role.MASTER, Role.WORKER)]
+    if replica not in members:
+        return {}
+    host = found[PRIMARY].rpartition(":")[0]
+    size, rank = str(len(members)), str(members.index(replica))
+    return {
+        "MASTER_ADDR": host,
+        "MASTER_PORT": str(PORT + 1),
+        "WORLD_SIZE": size,
+        "RANK": rank,
+        "JAX_COORDINATOR_ADDRESS": f"{host}:{PORT + 1}",
+        "JAX_NUM_PROCESSES": size,
+        "JAX_PROCESS_ID": rank,
+    }
+
+
+_JOB = {"apiVersion": "batch/v1", "kind": "Job"}
+
+# The first rule that fits holds. What the cluster does to a pod is no fault of the trial's: another takes its
+# place. The status that a program ends with goes into the Job's own condition, which outlives the pod.
+_FAILURE_POLICY = {
+    "rules": [
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+        {
+            "action": "FailJob",
+            "onExitCodes": {"containerName": CONTAINER, "operator": "NotIn", "values": [0]},
+        },
+    ]
+}
+
+# What the `restricted` Pod Security level asks for, and some.
+_HARDENED_POD: dict[str, Any] = {
+    "automountServiceAccountToken": False,
+    # Variables for every Service of the namespace would tell a trainer of other trials.
+    "enableServiceLinks": False,
+    # So that a trainer is not process 1, on which signals without a handler have no effect.
+    "shareProcessNamespace": True,
+    "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+}
+_HARDENED_CONTAINER: dict[str, Any] = {
+    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+}

@@ -1,0 +1,65 @@
+"""How pods are set up on a cluster: what the administrator chooses, as against what a job asks for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ANY = "*"
+"""Stands for every type of accelerator that is not named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """What a type of accelerator is on this cluster."""
+
+    resource: str = "nvidia.com/gpu"
+    """What is requested; a share of a device has a name of its own, as nvidia.com/mig-1g.10gb."""
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    """Labels of the nodes that have it."""
+    tolerations: tuple[Mapping[str, Any], ...] = ()
+    """As in a pod's spec, for nodes that are kept for who needs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """Files that pods and the service share: they have them under the same path.
+
+    Of what is on it a pod has only what it is to write to and what is for all. Exactly one of `claim` and
+    `host_path` is given.
+    """
+
+    path: Path
+    """Where the service has the whole of it."""
+    claim: str | None = None
+    """A PersistentVolumeClaim of the namespace."""
+    host_path: Path | None = None
+    """A directory of every node. The `restricted` and `baseline` Pod Security levels forbid it."""
+    for_all: tuple[Path, ...] = ()
+    """Directories below `path` that every pod has."""
+
+    def __post_init__(self) -> None:
+        if (self.claim is None) == (self.host_path is None):
+            raise ValueError("a volume is a claim or a host's path")
+
+    def has(self, path: Path) -> bool:
+        """Whether it can be given to pods: it is on the volume, and not all of it."""
+        return path.is_relative_to(self.path) and path != self.path and ".." not in path.parts
+
+
+@dataclass(frozen=True, slots=True)
+class PodSettings:
+    image: str | None
+    """What a replica runs in whose job names no image; `python3` is found in it. None: such can't be run."""
+    volume: Volume
+    user: int = 1000
+    """The user and the group that trainers run as; what they are to write is theirs."""
+    cpu: str = "1"
+    memory: str = "2Gi"
+    """What each replica requests, and of memory also the most it gets."""
+    accelerators: Mapping[str, Accelerator] = field(default_factory=lambda: {ANY: Accelerator()})
+    """{a type's name in the API: what it is here}; types that are neither named nor `*` can't be had."""
+    grace_seconds: int = 30
+    """From SIGTERM to SIGKILL, whoever ends a pod. At least 1."""
+    pull_policy: str | None = None
+    """imagePullPolicy; None: what Kubernetes makes of the image's tag."""

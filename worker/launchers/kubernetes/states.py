@@ -1,0 +1,123 @@
+"""How a replica is, from its Job and its pods as the API gives them. Asks nothing, changes nothing."""
+
+import re
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from worker.cluster import PRIMARY, Replica
+from worker.launchers.kubernetes import names
+from worker.launchers.protocol import AttemptPhase, AttemptStatus
+from worker.launchers.replica_groups import outcome
+
+Json = Mapping[str, Any]
+
+RUNNING, LOST = AttemptStatus(AttemptPhase.RUNNING), AttemptStatus(AttemptPhase.LOST)
+OVER = ("Succeeded", "Failed")
+HIGHEST_SIGNAL = 64
+SHELL_BASE = 128
+"""What runtimes add to a signal's number to make an exit status of it."""
+
+
+def attempt_status(statuses: Mapping[Replica, AttemptStatus], told: bool) -> AttemptStatus | None:
+    """What an attempt has come to, with its replicas like this; None while it has not.
+
+    Args:
+        told: whether it was told to stop before it came to its end.
+    """
+    if len(statuses) == 1:
+        status = statuses[PRIMARY]
+        return None if status.phase is AttemptPhase.RUNNING else status
+    end = outcome(statuses, told)
+    if end is None or end.phase is not AttemptPhase.ENDED:
+        return end
+    exceeded = next((statuses[each.replica].exceeded for each in end.failures), None)
+    return replace(end, exceeded=exceeded)
+
+
+def replica_status(replica: Replica, job: Json | None, pods: Sequence[Json]) -> AttemptStatus:
+    """How a replica is that was launched.
+
+    Args:
+        job: None: it has been deleted.
+        pods: all that there were of it and are still known; usually one.
+    """
+    if any(is_live(pod) for pod in pods):
+        return RUNNING
+    if job is None:
+        return LOST
+    told = names.TOLD in annotations(job)
+    last = max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
+    if (end := _finished(job)) is None:
+        if last is not None and not _is_disrupted(last):
+            return _end_of(replica, last, told)
+        # Its pod is still to come, or the next one after what the cluster did to the last.
+        is_held = told and job["spec"].get("suspend", False)
+        return replace(LOST, told_to_stop=True) if is_held else RUNNING
+    if end["type"] == "Complete":
+        return AttemptStatus(AttemptPhase.ENDED, 0)
+    if end.get("reason") == "DeadlineExceeded":
+        limit = job["spec"].get("activeDeadlineSeconds")
+        why = f"The replica {replica} ran longer than the {limit} s that it may."
+        return AttemptStatus(AttemptPhase.ENDED, -signal.SIGKILL, told, exceeded=why)
+    if last is not None:
+        return _end_of(replica, last, told)
+    # The pod is gone; what the Job's failure policy said of it is still there.
+    code = re.search(r"failed with exit code (\d+)", end.get("message", ""))
+    if code is None:
+        return replace(LOST, told_to_stop=told)
+    return AttemptStatus(AttemptPhase.ENDED, exit_code(int(code.group(1))), told)
+
+
+def is_live(pod: Json) -> bool:
+    """Whether anything of it may run now or later."""
+    return pod["status"].get("phase") not in OVER
+
+
+def has_started(pod: Json) -> bool:
+    """Whether the program in it may have begun."""
+    return pod["status"].get("phase") not in (None, "Pending")
+
+
+def exit_code(status: int) -> int:
+    """The status of a container as that of its program: minus the signal's number for a signal.
+
+    A program that ends with 128 + n by itself can't be told from one that signal n has killed.
+    """
+    number = status - SHELL_BASE
+    return -number if 0 < number <= HIGHEST_SIGNAL else status
+
+
+def annotations(made: Json) -> Mapping[str, str]:
+    found: Mapping[str, str] = made["metadata"].get("annotations") or {}
+    return found
+
+
+def _finished(job: Json) -> Json | None:
+    """The condition that says how the Job ended, or will: FailureTarget is there before its pods go."""
+    for condition in job["status"].get("conditions", ()):
+        if condition["type"] in ("Complete", "Failed", "FailureTarget") and condition["status"] == "True":
+            found: Json = condition
+            return found
+    return None
+
+
+def _is_disrupted(pod: Json) -> bool:
+    conditions = pod["status"].get("conditions", ())
+    return any(each["type"] == "DisruptionTarget" and each["status"] == "True" for each in conditions)
+
+
+def _end_of(replica: Replica, pod: Json, told: bool) -> AttemptStatus:
+    """How a replica ended whose last pod this is. One that ended by itself first was not told."""
+    is_deleted = "deletionTimestamp" in pod["metadata"]
+    was_told = told and (is_deleted or pod["status"].get("reason") == "DeadlineExceeded")
+    ends = [each["state"].get("terminated") for each in pod["status"].get("containerStatuses", ())]
+    by_others = (is_deleted and not told) or _is_disrupted(pod)
+    if by_others or not ends or ends[0] is None or ends[0].get("reason") == "ContainerStatusUnknown":
+        return replace(LOST, told_to_stop=was_told)
+    code = exit_code(ends[0]["exitCode"])
+    why = None
+    if ends[0].get("reason") == "OOMKilled":
+        why = f"The replica {replica} used more memory than it may and was killed."
+    return AttemptStatus(AttemptPhase.ENDED, code, was_told, exceeded=why)
