@@ -1,8 +1,8 @@
 """The search: parameter spaces, suggesters and stopping rules.
 
 A library that could stand alone: it does no I/O, reads no clock, starts no thread and imports nothing of
-ours, only numpy and Optuna. Every decision is a function of its arguments, so the same history and seed
-give the same decision on any machine and after any restart.
+ours, only NumPy, SciPy, threadpoolctl and Optuna. Every decision is a function of its arguments, so the same
+history and seed give the same decision after any restart.
 
 Ask and tell, in ten lines:
 

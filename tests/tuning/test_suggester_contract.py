@@ -59,7 +59,7 @@ CONTINUOUS = {
     "two neighbours": Space((Double("x", 1.0, 1.0000000000000002),)),
 }
 SPACES = FINITE | CONTINUOUS
-# DEFAULT and ALGORITHM_UNSPECIFIED are names of TPE; see the test of names below.
+# DEFAULT and ALGORITHM_UNSPECIFIED are names of GAUSSIAN_PROCESS; see the test of names below.
 NAMES = sorted({make_suggester(name, FINITE["integers"], Goal.MINIMIZE, 0).algorithm for name in ALGORITHMS})
 LARGE = ["vast", "double", "mixed", "extreme", "wide integers"]
 
@@ -261,7 +261,8 @@ def test_different_seeds_differ(algorithm: str, name: str, length: int) -> None:
     space = SPACES[name]
     history = some_history(space, length)
     seeds = [0, 1, 2, 2**32, 2**64]
-    answers = [make(algorithm, space, seed).suggest(history, [], 1)[0] for seed in seeds]
+    # Some begin with one point for all seeds.
+    answers = [make(algorithm, space, seed).suggest(history, [], 2)[1] for seed in seeds]
     assert len({space.key(point) for point in answers}) == len(seeds)
 
 
@@ -284,8 +285,9 @@ def test_arguments_are_left_as_they_were(algorithm: str) -> None:
 @pytest.mark.parametrize(
     ("asked", "answers"),
     [
-        ("DEFAULT", "TPE"),
-        ("ALGORITHM_UNSPECIFIED", "TPE"),
+        ("DEFAULT", "GAUSSIAN_PROCESS"),
+        ("ALGORITHM_UNSPECIFIED", "GAUSSIAN_PROCESS"),
+        ("GAUSSIAN_PROCESS", "GAUSSIAN_PROCESS"),
         ("TPE", "TPE"),
         ("GRID_SEARCH", "GRID_SEARCH"),
         ("RANDOM_SEARCH", "RANDOM_SEARCH"),
@@ -298,7 +300,9 @@ def test_a_suggester_says_what_it_is(asked: str, answers: str) -> None:
 
 
 def test_an_unknown_algorithm_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"'HYPERBAND'.*DEFAULT.*GRID_SEARCH.*RANDOM_SEARCH.*TPE"):
+    with pytest.raises(
+        ValueError, match=r"'HYPERBAND'.*DEFAULT.*GAUSSIAN_PROCESS.*GRID_SEARCH.*RANDOM_SEARCH.*TPE"
+    ):
         make("HYPERBAND", SPACES["integers"])
 
 

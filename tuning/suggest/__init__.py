@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from tuning.space import Space
+from tuning.suggest.bayesian import GaussianProcessSearch
 from tuning.suggest.grid_search import GridSearch
 from tuning.suggest.protocol import Suggester
 from tuning.suggest.random_search import RandomSearch
@@ -12,8 +13,9 @@ from tuning.trials import Goal
 __all__ = ["ALGORITHMS", "Suggester", "make_suggester"]
 
 ALGORITHMS: dict[str, Callable[[Space, Goal, int], Suggester]] = {
-    "DEFAULT": TPE,
-    "ALGORITHM_UNSPECIFIED": TPE,
+    "DEFAULT": GaussianProcessSearch,
+    "ALGORITHM_UNSPECIFIED": GaussianProcessSearch,
+    "GAUSSIAN_PROCESS": GaussianProcessSearch,
     "GRID_SEARCH": lambda space, goal, seed: GridSearch(space),
     "RANDOM_SEARCH": lambda space, goal, seed: RandomSearch(space, seed),
     "TPE": TPE,

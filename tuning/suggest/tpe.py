@@ -1,4 +1,4 @@
-"""Tree-structured Parzen estimator: Optuna's sampler behind our protocol. The default algorithm.
+"""Tree-structured Parzen estimator: Optuna's sampler behind our protocol.
 
 Bergstra et al. 2011, "Algorithms for hyper-parameter optimization", in the multivariate form of Falkner et
 al. 2018 (BOHB): two kernel densities, of the best tenth of the trials and of the rest, and the next point is

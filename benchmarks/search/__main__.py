@@ -1,0 +1,58 @@
+"""The command: see the package's docstring."""
+
+import argparse
+from pathlib import Path
+
+from benchmarks.search.contestants import CONTESTANTS
+from benchmarks.search.curves import picture
+from benchmarks.search.latency import FINISHED, measure
+from benchmarks.search.report import show
+from benchmarks.search.running import read_runs, run_all
+from benchmarks.search.suite import SUITES
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run searches, and add them to a results file")
+    run.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=["vernier", "random"])
+    run.add_argument("--seeds", type=int, default=5, help="how many seeds (default: 5)")
+    run.add_argument("--trials", type=int, default=100, help="trials of a search (default: 100)")
+    run.add_argument("--jobs", type=int, default=1, help="searches at a time (default: 1)")
+    report = commands.add_parser("report", help="print what a results file says")
+    report.add_argument("--ours", default="vernier", help="whose regret is compared (default: vernier)")
+    report.add_argument("--picture", type=Path, help="write any-time curves to this SVG file")
+    for command in (run, report):
+        command.add_argument("results", type=Path, help="JSON lines, one search each")
+        command.add_argument("--tasks", choices=SUITES, default="tuning")
+        command.add_argument("--batch", type=int, default=1, help="points asked for at once (default: 1)")
+    latency = commands.add_parser("latency", help="what a suggestion of ours costs as the history grows")
+    ours = [name for name, contestant in CONTESTANTS.items() if contestant.module == "vernier"]
+    latency.add_argument("contestant", choices=ours, nargs="?", default="vernier")
+    arguments = parser.parse_args()
+    if arguments.command == "latency":
+        for finished in FINISHED:
+            seconds = measure(arguments.contestant, finished)
+            print(f"{finished:>5} finished trials: {1e3 * seconds:.0f} ms of CPU a suggestion")
+        return
+    tasks = SUITES[arguments.tasks]
+    if arguments.command == "run":
+        run_all(
+            arguments.results,
+            arguments.contestants,
+            tasks,
+            range(arguments.seeds),
+            arguments.trials,
+            arguments.batch,
+            arguments.jobs,
+        )
+    else:
+        runs = read_runs(arguments.results)
+        names = [task.name for task in tasks]
+        show(runs, names, arguments.batch, arguments.ours)
+        if arguments.picture:
+            arguments.picture.write_text(picture(runs, names, arguments.batch))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""The search benchmark: that its tasks are what they say, and that its figures are counted rightly."""
+
+import json
+from itertools import product
+from math import isfinite
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.search.curves import picture
+from benchmarks.search.running import Run, read_runs, run_all
+from benchmarks.search.statistics import FLOOR, best_so_far, by_task, ratio
+from benchmarks.search.suite import HELD_OUT, TUNING
+from benchmarks.search.tables import TABLES, read
+from benchmarks.search.task import Task
+
+EVERY = pytest.mark.parametrize("task", TUNING + HELD_OUT, ids=lambda task: task.name)
+
+
+def test_tasks_have_names_of_their_own_and_stand_in_one_half() -> None:
+    names = [task.name for task in TUNING + HELD_OUT]
+    assert len(names) == len(set(names)) >= 15
+
+
+@EVERY
+def test_no_point_is_better_than_the_best(task: Task) -> None:
+    draws = np.random.default_rng(0).random((2000, len(task.space.parameters)))
+    losses = [task.loss(task.space.draw(row)) for row in draws.tolist()]
+    assert all(map(isfinite, losses))
+    assert min(losses) >= task.best - 1e-6
+    assert task.regret(task.best) == 0.0
+    assert 0.3 < np.median([task.regret(loss) for loss in losses]) < 3.0
+
+
+@EVERY
+def test_the_middle_of_a_space_does_not_solve_its_task(task: Task) -> None:
+    assert task.regret(task.loss(task.space.from_unit([0.5] * len(task.space.parameters)))) > 2 * FLOOR
+
+
+def test_a_table_gives_its_own_losses_where_models_were_trained() -> None:
+    document = json.loads((TABLES / "boosting-cancer.json").read_text())
+    task, names = read("boosting-cancer"), [axis["name"] for axis in document["axes"]]
+    nodes = [axis["nodes"] for axis in document["axes"]]
+    for point, loss in zip(product(*nodes), document["losses"], strict=True):
+        assert task.loss(dict(zip(names, point, strict=True))) == pytest.approx(loss)
+
+
+def run(contestant: str, task: str, seed: int, *regrets: float) -> Run:
+    return Run(contestant, task, seed, 1, list(regrets), [0.0] * len(regrets))
+
+
+def test_the_regret_of_a_run_is_its_best_so_far_and_no_less_than_the_floor() -> None:
+    assert best_so_far(run("a", "t", 0, 0.5, 0.7, 0.0, 0.1)).tolist() == [0.5, 0.5, FLOOR, FLOOR]
+
+
+def test_a_ratio_is_of_geometric_means_and_pairs_tasks_and_seeds() -> None:
+    runs = [run("a", "t", s, 0.1) for s in range(3)] + [run("a", "u", s, 0.4) for s in range(3)]
+    runs += [run("b", "t", s, 0.2) for s in range(3)] + [run("b", "u", s, 0.8) for s in range(3)]
+    runs += [run("b", "only theirs", 0, 0.001)]
+    found = ratio(by_task(runs, "a", 1, 1), by_task(runs, "b", 1, 1))
+    assert found is not None
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
+    assert (found.tasks, found.seeds) == (2, 3)
+
+
+def test_runs_of_different_lengths_are_not_compared_beyond_the_shorter() -> None:
+    assert by_task([run("a", "t", 0, 0.1, 0.2)], "a", 1, 3) == {}
+
+
+def test_searches_run_as_processes_and_only_what_is_missing_is_run(tmp_path: Path) -> None:
+    path, task = tmp_path / "results", TUNING[0]
+    run_all(path, ["random"], [task], range(2), trials=7, batch=3, jobs=2)
+    runs = read_runs(path)
+    assert sorted(r.seed for r in runs) == [0, 1]
+    assert all(len(r.regrets) == 7 and len(r.cpu) == 3 and len(set(r.regrets)) == 7 for r in runs)
+    run_all(path, ["random"], [task], range(2), trials=7, batch=3, jobs=1)
+    assert read_runs(path) == runs
+    assert task.name in picture(runs, [task.name], 3)
