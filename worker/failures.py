@@ -45,6 +45,7 @@ BEYOND = {
     Limit.OUTPUT: FailureClass.OUTPUT,
     Limit.DISK: FailureClass.DISK,
     Limit.MEMORY: FailureClass.OOM_HOST,
+    Limit.TIME: FailureClass.TIMEOUT,
 }
 
 

@@ -18,6 +18,7 @@ from worker.launchers.kubernetes.launcher import KubernetesLauncher
 from worker.launchers.kubernetes.pods import PodSettings, Volume
 from worker.launchers.kubernetes.states import is_live
 from worker.launchers.protocol import AttemptRef, AttemptSpec, Container, JobRef
+from worker.resources import Machine
 
 JOB = JobRef("a-project", "a_job")
 USER = 1000
@@ -60,7 +61,7 @@ class KubernetesPlatform:
             self.owner,
             settings,
             self.jobs_dir,
-            4,
+            Machine(4),
             ended,
             output_seconds=0.1,
         )

@@ -7,8 +7,9 @@ import pytest
 
 from worker.cluster import PRIMARY, Replica, Role
 from worker.launchers.kubernetes import names
+from worker.launchers.kubernetes.pods import TOLD_SECONDS
 from worker.launchers.kubernetes.states import attempt_status, exit_code, replica_status
-from worker.launchers.protocol import AttemptPhase, AttemptStatus, ReplicaEnd
+from worker.launchers.protocol import AttemptPhase, AttemptStatus, Exceeded, Limit, ReplicaEnd
 
 RUNNING, LOST = AttemptStatus(AttemptPhase.RUNNING), AttemptStatus(AttemptPhase.LOST)
 STOPPED = AttemptStatus(AttemptPhase.LOST, told_to_stop=True)
@@ -23,7 +24,7 @@ def _job(finished: str = "", reason: str = "", message: str = "", told: bool = F
     condition = {"type": finished, "status": "True", "reason": reason, "message": message}
     return {
         "metadata": {"annotations": {names.TOLD: "true"} if told else {}},
-        "spec": {"activeDeadlineSeconds": 60, **spec},
+        "spec": spec,
         "status": {"conditions": [condition]} if finished else {},
     }
 
@@ -36,9 +37,11 @@ def _pod(
     disrupted: bool = False,
     deleted: bool = False,
     created: int = 1,
+    limit: int = TOLD_SECONDS,
 ) -> Any:
     """
     Args:
+        limit: its activeDeadlineSeconds.
         reason: the pod's own.
         why: the reason why the container ended.
     """
@@ -52,11 +55,10 @@ def _pod(
         status["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
     if code is not None:
         status["containerStatuses"] = [{"state": {"terminated": {"exitCode": code, "reason": why}}}]
-    return {"metadata": metadata, "spec": {}, "status": status}
+    return {"metadata": metadata, "spec": {"activeDeadlineSeconds": limit}, "status": status}
 
 
 BY_POLICY = "Container trial for pod default/x failed with exit code 137 matching FailJob rule at index 1"
-BY_DEADLINE = "Job was active longer than specified deadline"
 
 
 @pytest.mark.parametrize(
@@ -157,14 +159,14 @@ def test_what_was_told_to_end(job: Any, pods: list[Any], status: AttemptStatus) 
 def test_what_went_beyond_its_memory_or_its_time_says_so() -> None:
     status = replica_status(WORKER, _job(), [_pod("Failed", 137, why="OOMKilled")])
     assert status.exit_code == -signal.SIGKILL
-    assert status.exceeded == "The replica worker 1 used more memory than it may and was killed."
-    late = _job("FailureTarget", "DeadlineExceeded", BY_DEADLINE)
-    assert replica_status(PRIMARY, late, [_pod("Running", deleted=True)]) == RUNNING
-    for job in (late, _job("Failed", "DeadlineExceeded", BY_DEADLINE)):
-        for pods in ([_pod("Failed", 143, deleted=True)], []):
-            status = replica_status(PRIMARY, job, pods)
-            assert status.phase is AttemptPhase.ENDED
-            assert status.exceeded == "The replica master 0 ran longer than the 60 s that it may."
+    sentence = "The replica worker 1 used more memory than it may and was killed."
+    assert status.exceeded == Exceeded(Limit.MEMORY, sentence)
+    late = _pod("Failed", 143, "DeadlineExceeded", limit=60)
+    for told in (False, True):
+        status = replica_status(PRIMARY, _job("Failed", told=told), [late])
+        assert (status.phase, status.told_to_stop) == (AttemptPhase.ENDED, False)
+        sentence = "The replica master 0 ran longer than the 60 s that it may."
+        assert status.exceeded == Exceeded(Limit.TIME, sentence)
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,7 @@ class Limit(StrEnum):
     OUTPUT = "OUTPUT"
     DISK = "DISK"
     MEMORY = "MEMORY"
+    TIME = "TIME"
 
 
 @dataclass(frozen=True, slots=True)

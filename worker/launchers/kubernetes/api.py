@@ -37,6 +37,11 @@ class Refused(Exception):
         super().__init__(message)
         self.status = status
 
+    @property
+    def is_for_now(self) -> bool:
+        """Whether it may be granted later: a quota is used up, or someone else was quicker."""
+        return self.status == 409 or (self.status == 403 and "exceeded quota" in str(self))
+
 
 class ApiServer:
     """The API server of a cluster, and one namespace of it.

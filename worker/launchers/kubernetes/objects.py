@@ -11,7 +11,7 @@ from typing import Any
 
 from worker.cluster import PRIMARY, Replica, Role
 from worker.launchers.kubernetes import names
-from worker.launchers.kubernetes.pods import ANY, Accelerator, PodSettings, Volume
+from worker.launchers.kubernetes.pods import ANY, TOLD_SECONDS, Accelerator, PodSettings, Volume
 from worker.launchers.protocol import AttemptRef, AttemptSpec, Container, LaunchFailed
 from worker.launchers.replica_groups import LONE_ADDRESS
 
@@ -125,7 +125,8 @@ def _job(
         "template": {"metadata": _pod_metadata(metadata), "spec": pod},
     }
     if spec.max_seconds is not None:
-        job["activeDeadlineSeconds"] = max(1, round(spec.max_seconds))
+        # The pod's, not the Job's: that would count while it waits for a node.
+        pod["activeDeadlineSeconds"] = max(TOLD_SECONDS + 1, round(spec.max_seconds))
     return {**_JOB, "metadata": metadata, "spec": job}
 
 
@@ -138,7 +139,8 @@ def _container(
     directories: Mapping[str, Path],
 ) -> dict[str, Any]:
     given = {**directories, **{str(each): each for each in settings.volume.for_all}}
-    limits = {"memory": settings.memory}
+    each = spec.share.memory // len(spec.cluster.replicas)
+    limits = {"memory": f"{each}Mi" if each else settings.memory}
     if accelerator is not None:
         limits[accelerator.resource] = str(container.accelerators)
     built: dict[str, Any] = {

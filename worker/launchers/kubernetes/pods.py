@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+TOLD_SECONDS = 1
+"""The activeDeadlineSeconds of a pod that is told to end. One that has a limit of its own has more."""
 ANY = "*"
 """Stands for every type of accelerator that is not named."""
 

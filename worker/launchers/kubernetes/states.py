@@ -8,7 +8,8 @@ from typing import Any
 
 from worker.cluster import PRIMARY, Replica
 from worker.launchers.kubernetes import names
-from worker.launchers.protocol import AttemptPhase, AttemptStatus
+from worker.launchers.kubernetes.pods import TOLD_SECONDS
+from worker.launchers.protocol import AttemptPhase, AttemptStatus, Exceeded, Limit
 from worker.launchers.replica_groups import outcome
 
 Json = Mapping[str, Any]
@@ -57,10 +58,6 @@ def replica_status(replica: Replica, job: Json | None, pods: Sequence[Json]) -> 
         return replace(LOST, told_to_stop=True) if is_held else RUNNING
     if end["type"] == "Complete":
         return AttemptStatus(AttemptPhase.ENDED, 0)
-    if end.get("reason") == "DeadlineExceeded":
-        limit = job["spec"].get("activeDeadlineSeconds")
-        why = f"The replica {replica} ran longer than the {limit} s that it may."
-        return AttemptStatus(AttemptPhase.ENDED, -signal.SIGKILL, told, exceeded=why)
     if last is not None:
         return _end_of(replica, last, told)
     # The pod is gone; what the Job's failure policy said of it is still there.
@@ -78,6 +75,11 @@ def is_live(pod: Json) -> bool:
 def has_started(pod: Json) -> bool:
     """Whether the program in it may have begun."""
     return pod["status"].get("phase") not in (None, "Pending")
+
+
+def is_told_to_end(pod: Json) -> bool:
+    """Whether its node has been told so, rather than that it may run for so long."""
+    return bool(pod["spec"].get("activeDeadlineSeconds") == TOLD_SECONDS)
 
 
 def exit_code(status: int) -> int:
@@ -111,13 +113,19 @@ def _is_disrupted(pod: Json) -> bool:
 def _end_of(replica: Replica, pod: Json, told: bool) -> AttemptStatus:
     """How a replica ended whose last pod this is. One that ended by itself first was not told."""
     is_deleted = "deletionTimestamp" in pod["metadata"]
-    was_told = told and (is_deleted or pod["status"].get("reason") == "DeadlineExceeded")
+    is_late = pod["status"].get("reason") == "DeadlineExceeded"
+    was_told = told and (is_deleted or (is_late and is_told_to_end(pod)))
+    if is_late and not is_told_to_end(pod):
+        limit = pod["spec"].get("activeDeadlineSeconds")
+        why = f"The replica {replica} ran longer than the {limit} s that it may."
+        return AttemptStatus(AttemptPhase.ENDED, -signal.SIGKILL, exceeded=Exceeded(Limit.TIME, why))
     ends = [each["state"].get("terminated") for each in pod["status"].get("containerStatuses", ())]
     by_others = (is_deleted and not told) or _is_disrupted(pod)
     if by_others or not ends or ends[0] is None or ends[0].get("reason") == "ContainerStatusUnknown":
         return replace(LOST, told_to_stop=was_told)
     code = exit_code(ends[0]["exitCode"])
-    why = None
+    exceeded = None
     if ends[0].get("reason") == "OOMKilled":
         why = f"The replica {replica} used more memory than it may and was killed."
-    return AttemptStatus(AttemptPhase.ENDED, code, was_told, exceeded=why)
+        exceeded = Exceeded(Limit.MEMORY, why)
+    return AttemptStatus(AttemptPhase.ENDED, code, was_told, exceeded=exceeded)
