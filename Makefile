@@ -13,8 +13,8 @@ setup: $(VENV)/.runtime
 demo: $(VENV)/.runtime
 	$(BIN)/vernier demo
 
-test: $(VENV)/.dev check postgresql redis
-	$(BIN)/python -m pytest --ignore=tests/kubernetes
+test: $(VENV)/.dev check postgresql redis kubernetes
+	$(BIN)/python -m pytest
 
 test-kubernetes: $(VENV)/.dev kubernetes
 	$(BIN)/python -m pytest tests/kubernetes

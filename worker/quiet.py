@@ -57,6 +57,7 @@ def is_quiet(view: View, sights: Mapping[int, Sight]) -> bool:
         job.state == State.RUNNING
         and job.verdict is None
         and job.waiting is None
+        and job.platform_waits is None
         and len(view.live) == wanted > 0
         and all(_goes_on(trial, sights[trial.id]) for trial in view.live)
     )
@@ -77,5 +78,6 @@ def _goes_on(trial: Trial, sight: Sight) -> bool:
         attempt.state == AttemptState.RUNNING
         and attempt.stop_reason is None
         and sight.status.phase is AttemptPhase.RUNNING
+        and sight.status.waiting is None
         and not any(reading.problems or is_new(reading, trial) for reading in sight.readings)
     )
