@@ -40,7 +40,7 @@ def accept_job(session: Session, project: str, posted: WireJob, config: DoorConf
         # Before its places are looked at: the packages of a job that was accepted may be gone by now.
         raise _taken(project, posted.job_id)
     violations = [
-        *place_violations(training_input, config.local_paths, config.objects_dir),
+        *place_violations(training_input, config.local_paths, config.objects_dir, config.reads_s3),
         *([] if config.runs_containers else _needs_containers(training_input)),
         *_too_many_replicas(training_input, config.max_replicas),
         *_too_many_gpus(training_input, posted.labels or {}, config.gpus),
