@@ -15,12 +15,15 @@ from worker.launchers.limits import Limits
 from worker.launchers.local import LocalLauncher
 from worker.launchers.machine_memory import find_memory
 from worker.launchers.protocol import JobRef
+from worker.resources import Machine
 
 if TYPE_CHECKING:
     from worker.launchers.kubernetes.launcher import KubernetesLauncher
 
 UNCOUNTED = 1000
 """Replicas side by side on a cluster, which has its own scheduler, unless VERNIER_SLOTS says otherwise."""
+UNCOUNTED_MB = 2**40
+"""Their memory, unless VERNIER_MEMORY_MB says otherwise: more than there is anywhere."""
 
 
 def make_launcher(
@@ -76,6 +79,7 @@ def _kubernetes(settings: Settings, ended: Callable[[JobRef], None]) -> "Kuberne
     pods = PodSettings(
         image=settings.kubernetes_image,
         volume=Volume(settings.data_dir, settings.kubernetes_claim, settings.kubernetes_host_path),
+        runtimes=settings.kubernetes_runtimes,
         user=settings.kubernetes_user,
         cpu=settings.kubernetes_cpu,
         memory=settings.kubernetes_memory,
@@ -83,11 +87,25 @@ def _kubernetes(settings: Settings, ended: Callable[[JobRef], None]) -> "Kuberne
             kind: Accelerator(each.resource, each.node_selector, each.tolerations)
             for kind, each in settings.kubernetes_accelerators.items()
         },
+        patience_seconds=settings.kubernetes_patience_seconds,
         grace_seconds=max(1, math.ceil(settings.stop_grace_seconds)),
     )
-    slots = settings.slots if "slots" in settings.model_fields_set else UNCOUNTED
+    given = settings.model_fields_set
+    machine = Machine(
+        cpus=settings.slots if "slots" in given else UNCOUNTED,
+        memory=UNCOUNTED_MB if settings.memory_mb == "auto" else find_memory(settings.memory_mb),
+    )
     owner = _owner(settings.data_dir)
-    return KubernetesLauncher(api, owner, pods, settings.jobs_dir, slots, ended, settings.objects_dir)
+    return KubernetesLauncher(
+        api,
+        owner,
+        pods,
+        settings.jobs_dir,
+        machine,
+        ended,
+        settings.objects_dir,
+        max_package_bytes=settings.max_package_bytes,
+    )
 
 
 def _owner(data_dir: Path) -> str:

@@ -13,8 +13,9 @@ from tests.kubernetes.cluster import ControlPlane
 from worker.cluster import PRIMARY, Cluster, Replica, Role
 from worker.launchers.kubernetes import names
 from worker.launchers.kubernetes.objects import addresses, objects_of, sealed
-from worker.launchers.kubernetes.pods import Accelerator, PodSettings, Volume
+from worker.launchers.kubernetes.pods import TOLD_SECONDS, Accelerator, PodSettings, Volume
 from worker.launchers.protocol import AttemptRef, AttemptSpec, Container, JobRef, LaunchFailed
+from worker.resources import Share
 
 REF = AttemptRef(JobRef("a-project", "My_Job"), trial=3, attempt=2)
 WORKERS = tuple(Replica(Role.WORKER, index) for index in range(2))
@@ -152,10 +153,21 @@ class TestOneReplica:
         (job,) = _objects(_spec(max_seconds=60.4))
         spec = job["spec"]
         assert (spec["backoffLimit"], spec["podReplacementPolicy"]) == (0, "Failed")
-        assert spec["activeDeadlineSeconds"] == 60
+        assert "activeDeadlineSeconds" not in spec, "that would count while it waits for a node"
+        assert _pod(job)["activeDeadlineSeconds"] == 60
         assert [rule["action"] for rule in spec["podFailurePolicy"]["rules"]] == ["Ignore", "FailJob"]
+        (job,) = _objects(_spec(max_seconds=0.5))
+        assert _pod(job)["activeDeadlineSeconds"] > TOLD_SECONDS
         (job,) = _objects(_spec())
-        assert "activeDeadlineSeconds" not in job["spec"]
+        assert "activeDeadlineSeconds" not in _pod(job)
+
+    def test_a_job_that_asks_for_memory_is_given_so_much_and_no_more(self) -> None:
+        resources = _container(_objects(_spec(share=Share(3, memory=300)))[0])["resources"]
+        assert resources["requests"]["memory"] == resources["limits"]["memory"] == "300Mi"
+        made = _objects(_spec(share=Share(5, memory=1500), cluster=CLUSTER))
+        for job in _apart(made)[1]:
+            assert _container(job)["resources"]["limits"]["memory"] == "300Mi"
+        assert _container(_objects(_spec())[0])["resources"]["limits"]["memory"] == SETTINGS.memory
 
     def test_a_type_of_accelerator_is_what_the_settings_say(self) -> None:
         (job,) = _objects(_spec(containers={Role.MASTER: Container("i", (), (), "NVIDIA_TESLA_T4", 2)}))
