@@ -1,4 +1,5 @@
-"""A real S3 server and a Cloud Storage server for tests: processes of their own on loopback.
+"""A real S3 server and a Cloud Storage server for tests: processes of their own, on loopback if not told
+otherwise.
 
 What they hold is gone with them.
 """
@@ -27,16 +28,17 @@ class Server:
     ready: str
     """A path that answers once the server does."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self._program = installed(self.module)
+        self.host = host
         self.address = ""
 
     def __enter__(self) -> Self:
         self._home = Path(tempfile.mkdtemp(prefix="vernier-objects-"))
         with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
+            taken.bind((self.host, 0))
             self.port: int = taken.getsockname()[1]
-        self.address = f"http://127.0.0.1:{self.port}"
+        self.address = f"http://{self.host}:{self.port}"
         try:
             self.start()
         except BaseException:
@@ -97,7 +99,7 @@ class Minio(Server):
     user, password = "tests", "tests-only-secret"
 
     def arguments(self, home: Path) -> Sequence[str]:
-        return ("server", "--quiet", "--address", f"127.0.0.1:{self.port}", str(home / "data"))
+        return ("server", "--quiet", "--address", f"{self.host}:{self.port}", str(home / "data"))
 
     def variables(self) -> Mapping[str, str]:
         # Nothing of it is to leave this machine, nor to be looked at in a browser.
@@ -126,12 +128,12 @@ class FakeGcs(Server):
     def arguments(self, home: Path) -> Sequence[str]:
         told = {
             "scheme": "http",
-            "host": "127.0.0.1",
+            "host": self.host,
             "port": str(self.port),
             "backend": "filesystem",
             "filesystem-root": str(home / "data"),
             "external-url": self.address,
-            "public-host": f"127.0.0.1:{self.port}",
+            "public-host": f"{self.host}:{self.port}",
         }
         return [f"-{name}={value}" for name, value in told.items()]
 
