@@ -55,6 +55,7 @@ kubernetes: $(VENV)/.dev
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(CONTAINERS); \
 	fi
 	@$(BIN)/python -m tests.kubernetes.programs
+	@$(BIN)/python -m tests.object_stores.programs
 
 $(VENV)/.runtime: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vernier needs Python 3.11 or newer; say which with: make PYTHON=python3.11 ...")'

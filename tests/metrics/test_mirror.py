@@ -131,6 +131,15 @@ def test_a_break_between_pieces_costs_only_the_piece(elsewhere: Elsewhere, tmp_p
     assert elsewhere.bytes_read == OVERLAP_BYTES + 10
 
 
+def test_damaged_notes_cost_only_another_look(elsewhere: Elsewhere, tmp_path: Path) -> None:
+    elsewhere.put(NAME, b"events")
+    refresh(elsewhere, PLACE, tmp_path, math.inf)
+    (tmp_path / "versions.json").write_text("")
+    elsewhere.put(NAME, b"events, more")
+    assert refresh(elsewhere, PLACE, tmp_path, math.inf) == []
+    assert (tmp_path / COPY).read_bytes() == b"events, more"
+
+
 def test_it_is_not_looked_at_more_often_than_asked(elsewhere: Elsewhere, tmp_path: Path) -> None:
     refresh(elsewhere, PLACE, tmp_path, age(60))
     elsewhere.put(NAME, b"events")

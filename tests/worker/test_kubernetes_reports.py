@@ -21,6 +21,11 @@ def test_they_are_written_as_they_came(tmp_path: Path) -> None:
     assert file.read_text() == '{"score": "1"}\n'
 
 
+def test_what_is_no_text_is_no_reason_to_fail(tmp_path: Path) -> None:
+    keep_reports([_pod(exitCode=0, reason="Completed", message="\ud800\0\n")], tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == b"?\0\n"
+
+
 def test_what_was_cut_at_the_limit_begins_with_a_whole_line(tmp_path: Path) -> None:
     words = ('"1"}\n' + '{"score": "2"}\n' * 1000)[-LIMIT_BYTES:]
     keep_reports([_pod(exitCode=0, reason="Completed", message=words)], tmp_path / "file")

@@ -210,13 +210,14 @@ class LocalLauncher:
     def metric_places(self, ref: AttemptRef, job_dir: Path | Place | None) -> MetricPlaces:
         directory = self._attempt_dir(ref)
         if isinstance(job_dir, Place):
-            return self._mirrored(job_dir, directory)
+            return self._mirrored(ref, job_dir, directory)
         # Without a jobDir a trainer has only its working directory to write to.
         root = job_dir if job_dir is not None else directory / "work"
         return MetricPlaces((root,), _hypertune_file(directory))
 
-    def _mirrored(self, place: Place, directory: Path) -> MetricPlaces:
-        ended = ProcessGroup(directory).status().phase is not AttemptPhase.RUNNING
+    def _mirrored(self, ref: AttemptRef, place: Place, directory: Path) -> MetricPlaces:
+        # All replicas of it: each may write there.
+        ended = self.observe([ref])[ref].phase is not AttemptPhase.RUNNING
         folder = directory / "mirror"
         found = self._mirrors.look(place, folder, ended=ended)
         return MetricPlaces(

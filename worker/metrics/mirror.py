@@ -9,6 +9,7 @@ what is new is fetched, with a little of what is known, which tells whether the 
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -43,7 +44,8 @@ def refresh(source: Source, place: Place, folder: Path, not_after: float) -> lis
     if noted.exists():
         if not_after < noted.stat().st_mtime <= time.time():
             return []
-        versions = json.loads(noted.read_text())
+        with suppress(ValueError):  # What was damaged is found out again.
+            versions = json.loads(noted.read_text())
     (folder / "files").mkdir(parents=True, exist_ok=True)
     problems = []
     for remote in source.list_below(place):

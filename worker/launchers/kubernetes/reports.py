@@ -21,8 +21,9 @@ def keep_reports(pods: Sequence[Json], file: Path) -> None:
     end = terminated(newest(pods)) if pods else None
     if end is None or end.get("reason") in NEVER_BEGAN:
         return  # Then the words are its node's.
-    reports = str(end.get("message", ""))
-    if len(reports.encode()) >= LIMIT_BYTES:
+    raw = str(end.get("message", "")).encode(errors="replace")
+    reports = raw.decode()
+    if len(raw) >= LIMIT_BYTES:
         reports = reports.partition("\n")[2]  # Of the first line only the end is there.
     if reports:
         file.parent.mkdir(parents=True, exist_ok=True)
