@@ -29,7 +29,7 @@ from store.clearing import Cleared
 from store.data_folder import claim_data_folder
 from store.database import Database
 from store.jobs import ask_for_look, job_key, release_leases
-from worker import google_storage
+from worker.elsewhere import google, s3
 from worker.launchers.gpus import find_gpus
 from worker.launchers.local import LocalLauncher
 from worker.launchers.machine_memory import find_memory
@@ -115,10 +115,9 @@ def check_object_store(settings: Settings) -> None:
     Raises:
         CannotServe: something is missing for it.
     """
-    if settings.object_store == "google" and not google_storage.is_installed():
+    if settings.object_store == "google" and not google.is_installed():
         raise CannotServe(
-            "VERNIER_OBJECT_STORE=google needs the package google-cloud-storage: "
-            f"{google_storage.INSTALL_HINT}."
+            f"VERNIER_OBJECT_STORE=google needs the package google-cloud-storage: {google.INSTALL_HINT}."
         )
 
 
@@ -139,6 +138,7 @@ def make_door(settings: Settings, database: Database, notify: Callable[[int], No
             objects_dir=settings.objects_dir,
             cluster=_offer(settings) if on_cluster else None,
             max_object_bytes=settings.max_object_bytes,
+            reads_s3=s3.is_installed(),
         ),
         notify,
     )

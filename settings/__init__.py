@@ -70,9 +70,13 @@ class Settings(BaseSettings):
     """A JSON object: the image for each runtimeVersion, or runtimeVersion/pythonVersion, of jobs that name no
     image; for all others it is `kubernetes_image`."""
     kubernetes_claim: str | None = None
-    """A PersistentVolumeClaim that holds the data folder, of which pods get what they write to."""
+    """A PersistentVolumeClaim that holds the data folder, of which pods get what they write to. With neither
+    this nor `kubernetes_host_path` pods share no files with the service."""
     kubernetes_host_path: Path | None = None
     """Where every node has the data folder, as on a cluster of one machine; instead of a claim."""
+    kubernetes_secrets: Annotated[tuple[str, ...], NoDecode] = ()
+    """Secrets of the namespace, separated by `,`, whose keys are variables of every trial: credentials with
+    which trials write to a store. Unset: none."""
     kubernetes_user: int = Field(default_factory=lambda: os.geteuid() or 1000, ge=1)
     """The user and group number that pods run as; by default the service's own, or 1000 if that is root."""
     kubernetes_cpu: str = "1"
@@ -158,6 +162,11 @@ class Settings(BaseSettings):
         return (
             tuple(Path(part) for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
         )
+
+    @field_validator("kubernetes_secrets", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
     @field_validator("data_dir", mode="after")
     @classmethod
