@@ -49,6 +49,9 @@ TTL_SECONDS = 60
 """How long Jobs are left for who wants to see them, once nothing is needed of them. Until then each look at
 their job lists them."""
 
+REMEMBERED = 10_000
+"""Attempts that are remembered to go on."""
+
 
 class KubernetesLauncher:
     """Runs attempts on a cluster.
@@ -79,9 +82,11 @@ class KubernetesLauncher:
         self._ended = ended
         self._objects_dir = objects_dir
         self._directories = Directories(jobs_dir, settings)
-        self._finder = Finder(api, owner)
-        self._printed = Printed(api, self._finder, self._directories, output_seconds)
         self._ends = EndOfPod(api, f"{names.OWNER}={owner}")
+        self._finder = Finder(api, owner, self._ends.cache)
+        self._going_on: dict[AttemptRef, tuple[int, AttemptStatus]] = {}
+        """{attempt: how it was when it was found to go on, and the version of what was found}"""
+        self._printed = Printed(api, self._finder, self._directories, output_seconds)
 
     @property
     def machine(self) -> Machine:
@@ -141,9 +146,43 @@ class KubernetesLauncher:
     # Observing
 
     def observe(self, refs: Sequence[AttemptRef]) -> dict[AttemptRef, AttemptStatus]:
-        statuses = {ref: self._record(ref).end() for ref in refs}
-        found = self._finder.find([ref for ref in refs if statuses[ref] is None])
-        return {ref: end or self._status(ref, found[ref]) for ref, end in statuses.items()}
+        going_on = {ref: status for ref in refs if (status := self._goes_on(ref)) is not None}
+        ended = {ref: self._record(ref).end() for ref in refs if ref not in going_on}
+        found = self._find([ref for ref, end in ended.items() if end is None])
+        over = {ref: end or self._status(ref, found[ref]) for ref, end in ended.items()}
+        return going_on | over
+
+    def _find(self, refs: Sequence[AttemptRef]) -> dict[AttemptRef, Found]:
+        """What there is of attempts that may have ended, or never begun.
+
+        Success is believed of what was there moments ago: nothing can follow it. Anything else, and that
+        there is nothing, is asked for: Jobs and pods come by different ways, of which one may lag.
+        """
+        known = {ref: found[0] for ref in refs if (found := self._finder.known(ref)) is not None}
+        sure = {ref: found for ref, found in known.items() if found.succeeded}
+        return sure | self._finder.ask([ref for ref in refs if ref not in sure])
+
+    def _goes_on(self, ref: AttemptRef) -> AttemptStatus | None:
+        """How an attempt is that goes on, by all that is known of it; None if it may have ended."""
+        version, status = self._going_on.get(ref, (None, None))
+        if version is not None and version == self._finder.version(ref):
+            return status
+        self._going_on.pop(ref, None)
+        if (known := self._finder.known(ref)) is None:
+            return None
+        found, version = known
+        replicas = self._replicas(ref, found)
+        if replicas is None or not all(each in found.jobs for each in replicas):
+            return None
+        statuses = _statuses(replicas, found)
+        if any(each.phase is not AttemptPhase.RUNNING for each in statuses.values()):
+            return None
+        self._watch(ref)
+        status = AttemptStatus(AttemptPhase.RUNNING)
+        if len(self._going_on) >= REMEMBERED:
+            self._going_on.clear()
+        self._going_on[ref] = version, status
+        return status
 
     def _status(self, ref: AttemptRef, found: Found) -> AttemptStatus:
         replicas = self._replicas(ref, found)
