@@ -145,7 +145,7 @@ class Faults:
         for worker in WORKERS:
             # One that is killed before it has come to look after anything proves nothing.
             if worker not in self._kill_at and self._is_up(worker):
-                self._kill_at[worker] = time.monotonic() + self._chance.uniform(0.5, 15.0)
+                self._kill_at[worker] = time.monotonic() + self._chance.uniform(0.5, 40.0)
             elif self._kill_at.get(worker, math.inf) < time.monotonic():
                 self._kill(worker)
 
