@@ -79,6 +79,7 @@ def _kubernetes(settings: Settings, ended: Callable[[JobRef], None]) -> "Kuberne
     pods = PodSettings(
         image=settings.kubernetes_image,
         volume=Volume(settings.data_dir, settings.kubernetes_claim, settings.kubernetes_host_path),
+        runtimes=settings.kubernetes_runtimes,
         user=settings.kubernetes_user,
         cpu=settings.kubernetes_cpu,
         memory=settings.kubernetes_memory,
@@ -86,6 +87,7 @@ def _kubernetes(settings: Settings, ended: Callable[[JobRef], None]) -> "Kuberne
             kind: Accelerator(each.resource, each.node_selector, each.tolerations)
             for kind, each in settings.kubernetes_accelerators.items()
         },
+        patience_seconds=settings.kubernetes_patience_seconds,
         grace_seconds=max(1, math.ceil(settings.stop_grace_seconds)),
     )
     given = settings.model_fields_set
@@ -94,7 +96,16 @@ def _kubernetes(settings: Settings, ended: Callable[[JobRef], None]) -> "Kuberne
         memory=UNCOUNTED_MB if settings.memory_mb == "auto" else find_memory(settings.memory_mb),
     )
     owner = _owner(settings.data_dir)
-    return KubernetesLauncher(api, owner, pods, settings.jobs_dir, machine, ended, settings.objects_dir)
+    return KubernetesLauncher(
+        api,
+        owner,
+        pods,
+        settings.jobs_dir,
+        machine,
+        ended,
+        settings.objects_dir,
+        max_package_bytes=settings.max_package_bytes,
+    )
 
 
 def _owner(data_dir: Path) -> str:

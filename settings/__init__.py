@@ -52,7 +52,11 @@ class Settings(BaseSettings):
     kubernetes_namespace: str | None = None
     """The namespace of the Jobs. Unset: the one of the kubeconfig's current context."""
     kubernetes_image: str | None = None
-    """The image in which Python modules run, with `python3`; unset: only jobs that name images can run."""
+    """The image in which Python modules run, with `python3`, and pip for packages. Unset: none but those that
+    `kubernetes_runtimes` names."""
+    kubernetes_runtimes: dict[str, str] = Field(default_factory=dict)
+    """A JSON object: the image for each runtimeVersion, or runtimeVersion/pythonVersion, of jobs that name no
+    image; for all others it is `kubernetes_image`."""
     kubernetes_claim: str | None = None
     """A PersistentVolumeClaim that holds the data folder, of which pods get what they write to."""
     kubernetes_host_path: Path | None = None
@@ -63,6 +67,8 @@ class Settings(BaseSettings):
     """What each replica requests of a node's CPUs, as Kubernetes writes quantities."""
     kubernetes_memory: str = "2Gi"
     """What each replica requests of a node's memory, and gets at most."""
+    kubernetes_patience_seconds: float = Field(default=120.0, ge=0)
+    """How long an image that can't be had, or a pod that can't be started, is waited for."""
     kubernetes_accelerators: dict[str, KubernetesAccelerator] = Field(
         default_factory=lambda: {"*": KubernetesAccelerator()}
     )

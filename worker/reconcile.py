@@ -62,10 +62,11 @@ from worker.launchers.protocol import (
 from worker.logs.keeping import LogKeeper
 from worker.metrics.watch import Reading
 from worker.observe import Sight, observe
+from worker.platform_waits import none_has_begun, why_waiting
 from worker.resources import Need, Share, need_of
 from worker.room import Room, read_room
 from worker.study import Studies, Suggested
-from worker.trial_spec import attempt_spec
+from worker.trial_spec import attempt_spec, runtime_of
 from worker.turns import whose_turn
 from worker.verdict import verdict
 from worker.view import View, current, look, read_rows, view_of
@@ -190,12 +191,15 @@ class Reconciler:
 
     def _prepare(self, lease: Lease, view: View) -> bool:
         uris = tuple(view.input.training_input.package_uris or ())
-        preparation = self._launcher.prepare(PackagesSpec(view.ref, uris))
+        runtime = runtime_of(view.input.training_input)
+        preparation = self._launcher.prepare(PackagesSpec(view.ref, uris, runtime))
         need = self._need(view)
         with self._database.write() as session:
             job = self._hold(session, lease)
             if job.state != State.PREPARING or self._past_max_wait(job, view):
                 return True
+            held_up = preparation.message if preparation.phase is PreparationPhase.UNDER_WAY else ""
+            job.platform_waits = held_up or None
             match preparation.phase:
                 case PreparationPhase.READY if not (room := self._room(session)).shares(job.id, need, 1):
                     # It has not begun: the clock of maxRunningTime stands, that of maxWaitTime runs.
@@ -236,12 +240,15 @@ class Reconciler:
         installing = view.job.state == State.CANCELLING and not self._launcher.abandon_preparation(view.ref)
         with self._database.write() as session:
             job = self._hold(session, lease)
-            out_of_time = self._enforce_max_running(job, view)
             trials = live_trials(session, job.id)
+            idle = none_has_begun(job, trials)
+            held = idle and job.platform_waits is not None
+            out_of_time = not held and self._enforce_max_running(job, view)
             # Nothing that is asked meanwhile depends on what is changed: all of it is written in one go.
             with session.no_autoflush:
                 fresh = [trial for trial in trials if self._take_in(session, job, trial, view, sights)]
             live: Sequence[Trial] = [trial for trial in trials if trial.finish_order is None]
+            self._note_waits(session, job, view, live, sights, idle)
             self._settle(session, job, view, [trial for trial in fresh if trial.finish_order is not None])
             if job.verdict is None:
                 self._stop_hopeless(session, job, view, [t for t in fresh if t.finish_order is None])
@@ -271,6 +278,29 @@ class Reconciler:
             return request_cancel(job, reason, self._clock())
         return False
 
+    def _note_waits(
+        self,
+        session: Session,
+        job: Job,
+        view: View,
+        live: Sequence[Trial],
+        sights: Mapping[int, Sight],
+        idle: bool,
+    ) -> None:
+        """Say what the platform lets trials wait for. Until one has begun, the job's time to run has not.
+
+        Args:
+            idle: none had begun before this look.
+        """
+        why = why_waiting(live, sights, view.spec is not None) if job.verdict is None else None
+        before, job.platform_waits = job.platform_waits, why
+        if why is not None and before is None:
+            tell(session, job, f"Waiting for the platform. {why}", now=self._clock())
+        if idle and before is not None and why is None:
+            job.running_time = self._clock()
+        elif idle and why is not None:
+            self._past_max_wait(job, view)
+
     def _take_in(
         self, session: Session, job: Job, trial: Trial, view: View, sights: Mapping[int, Sight]
     ) -> bool:
@@ -287,7 +317,8 @@ class Reconciler:
             close(job, trial, sight, view.input.metric_tag, self._pace.retries, self._clock())
             tell_end(session, job, trial, self._clock())
             return True
-        if sight.status.phase is AttemptPhase.RUNNING and attempt.state == AttemptState.LAUNCHING:
+        begun = sight.status.phase is AttemptPhase.RUNNING and sight.status.waiting is None
+        if begun and attempt.state == AttemptState.LAUNCHING:
             attempt.state = AttemptState.RUNNING
             trial.state = State.RUNNING
         return any(measured)
@@ -516,6 +547,7 @@ class Reconciler:
         job.error_message = message if state is not State.SUCCEEDED else None
         job.end_time = self._clock()
         job.next_check_at = None
+        job.platform_waits = None
         severity = "ERROR" if state is State.FAILED else "INFO"
         said = job.error_message or f"The job is {state}."
         tell(

@@ -18,7 +18,7 @@ from store.objects.names import Place, is_gs
 from tuning.space import Value
 from worker.cluster import CHIEF, MASTER, Cluster, replicas_of
 from worker.containers import containers_of
-from worker.launchers.protocol import AttemptRef, AttemptSpec
+from worker.launchers.protocol import AttemptRef, AttemptSpec, Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,14 @@ def attempt_spec(job: JobInput, ref: AttemptRef, values: Mapping[str, Value]) ->
             runs_container=_runs_container(training_input),
         ),
         containers=containers_of(training_input, flags),
+        runtime=runtime_of(training_input),
         max_seconds=(training_input.scheduling or Scheduling()).max_running_seconds,
     )
+
+
+def runtime_of(training_input: TrainingInput) -> Runtime:
+    """What its Python modules are written for."""
+    return Runtime(training_input.runtime_version or "", training_input.python_version or "")
 
 
 def _flags(values: Mapping[str, Value], job_dir: Path | Place | None) -> tuple[str, ...]:

@@ -30,6 +30,8 @@ class KubernetesPlatform:
     """Launchers of one owner; trainers are modules on a volume that is a folder of this machine."""
 
     streams_apart = False
+    image: str | None = PYTHON
+    memory = "64Mi"
 
     def __init__(self, cluster: RealCluster, root: Path) -> None:
         self._kubeconfig = cluster.kubeconfig("admin")
@@ -46,14 +48,20 @@ class KubernetesPlatform:
         self._launchers: list[KubernetesLauncher] = []
         self._count = itertools.count()
 
-    def launcher(self, ended: Callable[[JobRef], None] = lambda job: None) -> KubernetesLauncher:
+    def launcher(
+        self,
+        ended: Callable[[JobRef], None] = lambda job: None,
+        patience_seconds: float = 120.0,
+        max_package_bytes: int = 10**8,
+    ) -> KubernetesLauncher:
         settings = PodSettings(
-            image=PYTHON,
+            image=self.image,
             volume=Volume(self.root, host_path=self.root, for_all=(self.folder, self._modules)),
             user=USER,
             cpu="10m",
-            memory="64Mi",
+            memory=self.memory,
             grace_seconds=GRACE_SECONDS,
+            patience_seconds=patience_seconds,
             pull_policy="Never",
         )
         launcher = KubernetesLauncher(
@@ -64,6 +72,7 @@ class KubernetesPlatform:
             Machine(4),
             ended,
             output_seconds=0.1,
+            max_package_bytes=max_package_bytes,
         )
         self._launchers.append(launcher)
         return launcher
@@ -112,6 +121,9 @@ class KubernetesPlatform:
     def wipe_out_replica(self, ref: AttemptRef, replica: Replica) -> None:
         attempt = names.attempt_digest(self.owner, ref)
         self._delete(f"{names.ATTEMPT}={attempt},{names.REPLICA}={replica.name}")
+
+    def wipe_out_preparation(self, job: JobRef) -> None:
+        self._delete(f"{names.ATTEMPT}={names.preparation_digest(self.owner, job)}")
 
     def close(self) -> None:
         for launcher in self._launchers:

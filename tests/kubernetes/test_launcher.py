@@ -2,14 +2,12 @@
 
 import json
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.kubernetes.images import PYTHON
 from tests.kubernetes.node import Cluster
-from tests.kubernetes.platform import KubernetesPlatform, kubernetes_platform
+from tests.kubernetes.platform import KubernetesPlatform
 from tests.running_service import wait_until
 from tests.worker.launcher_contract import (
     CLUSTER,
@@ -34,18 +32,6 @@ from worker.launchers.protocol import (
     Limit,
     Stream,
 )
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with Cluster() as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def platform(cluster: Cluster, tmp_path: Path) -> Iterator[KubernetesPlatform]:
-    with kubernetes_platform(cluster, tmp_path) as platform:
-        yield platform
 
 
 class TestContract(LauncherContract):

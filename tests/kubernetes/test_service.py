@@ -26,20 +26,19 @@ with open(os.environ["CLOUD_ML_HP_METRIC_FILE"], "w") as file:
 
 
 @pytest.fixture
-def http(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
-    with Cluster() as cluster:
-        monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig("admin")))
-        data = tmp_path / "data"
-        settings: dict[str, str | float] = {
-            "launcher": "kubernetes",
-            "kubernetes_host_path": str(data),
-            "kubernetes_cpu": "10m",
-            "kubernetes_memory": "64Mi",
-            "stop_grace_seconds": 1,
-        }
-        with RunningService(data, **settings) as service, service.client() as http:
-            yield http
-            assert service.stop() == 0
+def http(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig("admin")))
+    data = tmp_path / "data"
+    settings: dict[str, str | float] = {
+        "launcher": "kubernetes",
+        "kubernetes_host_path": str(data),
+        "kubernetes_cpu": "10m",
+        "kubernetes_memory": "64Mi",
+        "stop_grace_seconds": 1,
+    }
+    with RunningService(data, **settings) as service, service.client() as http:
+        yield http
+        assert service.stop() == 0
 
 
 def _ended(http: httpx.Client, job_id: str) -> dict[str, Any]:

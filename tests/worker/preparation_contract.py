@@ -85,7 +85,7 @@ def prepared(launcher: Launcher, *uris: str | Path, job: JobRef = JOB) -> Prepar
         preparation = launcher.prepare(spec)
         return None if preparation.phase is PreparationPhase.UNDER_WAY else preparation
 
-    preparation = wait_until(look, 60)
+    preparation = wait_until(look, 180)
     assert preparation is not None
     return preparation
 

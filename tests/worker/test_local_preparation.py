@@ -9,7 +9,8 @@ import pytest
 from tests.worker.local_platform import LocalPlatform, local_platform
 from tests.worker.preparation_contract import PreparationContract
 from tests.worker.trainer_archives import source_archive, source_tree
-from worker.launchers.install import InstallFailed, fetch, install
+from worker.launchers.environment import InstallFailed, install
+from worker.launchers.install import fetch
 
 LIMIT = 10**6
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from store.objects.names import Place
 from worker.cluster import PRIMARY, Replica
 from worker.google_storage import GoogleStorage, Unreachable
-from worker.launchers import install, leftovers
+from worker.launchers import environment, install, leftovers
 from worker.launchers.limits import Limits, LimitWatch
 from worker.launchers.memory import MemoryWatch, memory_use
 from worker.launchers.ports import Ports
@@ -121,7 +121,7 @@ class LocalLauncher:
             self._watch(group.leader(), spec.job)
         elif status.exit_code == 0:
             return Preparation(PreparationPhase.READY)
-        elif status.exit_code == install.NO_ROOM:
+        elif status.exit_code == environment.NO_ROOM:
             group.forget()
             raise OSError(errno.ENOSPC, "The packages find no room on the disk", str(self._job_dir(spec.job)))
         else:

@@ -37,6 +37,16 @@ class AttemptRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a job's Python modules are written for, where the platform has several."""
+
+    version: str = ""
+    """runtimeVersion; empty: the job names none."""
+    python: str = ""
+    """pythonVersion."""
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
     """What the replicas of a role run in, where the platform has containers."""
 
@@ -73,6 +83,7 @@ class AttemptSpec:
     """What it has been given of the machine."""
     containers: Mapping[Role, Container] = field(default_factory=dict)
     """What each role runs in; a role that is not named runs in the platform's own."""
+    runtime: Runtime = field(default_factory=Runtime)
     max_seconds: float | None = None
     """How long the platform is to let it run, should nobody be there to stop it; None: for ever."""
 
@@ -83,6 +94,7 @@ class PackagesSpec:
 
     job: JobRef
     uris: tuple[str, ...]
+    runtime: Runtime = field(default_factory=Runtime)
 
 
 class PreparationPhase(StrEnum):
@@ -95,7 +107,7 @@ class PreparationPhase(StrEnum):
 class Preparation:
     phase: PreparationPhase
     message: str = ""
-    """For FAILED: what went wrong, for the job's errorMessage."""
+    """For FAILED: what went wrong, for the job's errorMessage. For UNDER_WAY: what holds it up, if it is."""
 
 
 class AttemptPhase(StrEnum):
@@ -135,6 +147,36 @@ class Exceeded:
     """For the trial's owner."""
 
 
+class Fault(StrEnum):
+    """What a platform does to an attempt, or can't do for it."""
+
+    EVICTED = "EVICTED"
+    PREEMPTED = "PREEMPTED"
+    NODE_LOST = "NODE_LOST"
+    REFUSED = "REFUSED"
+    """A machine of the platform would not have it, for now."""
+    IMAGE = "IMAGE"
+    """The image of a replica can't be had."""
+    CONFIG = "CONFIG"
+    """It can't be started as it is described."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What the platform itself says of the end of an attempt."""
+
+    fault: Fault
+    sentence: str
+    """For the trial's owner."""
+
+    def to_json(self) -> dict[str, str]:
+        return {"fault": self.fault, "sentence": self.sentence}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, str]) -> "Cause":
+        return cls(Fault(data["fault"]), data["sentence"])
+
+
 @dataclass(frozen=True, slots=True)
 class MemoryUse:
     """What is known of an attempt's memory."""
@@ -160,6 +202,11 @@ class AttemptStatus:
     """For ENDED: the limit that it went beyond, if that is why the platform ended it."""
     lost: Replica = PRIMARY
     """For LOST: the one that vanished, or the first of them."""
+    cause: Cause | None = None
+    """For LOST: what the platform says of why; None: nothing."""
+    waiting: str | None = None
+    """For RUNNING: what holds it up before its program can begin, in a sentence, empty if nothing does; None:
+    it has begun."""
     memory: MemoryUse = field(default=MemoryUse(), compare=False)
     """For ENDED and LOST. Evidence, not state: two that differ in it are the same."""
 

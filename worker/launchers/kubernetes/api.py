@@ -24,6 +24,7 @@ SILENCE_SECONDS = 10.0
 JOBS = "/apis/batch/v1/namespaces/{}/jobs"
 PODS = "/api/v1/namespaces/{}/pods"
 SERVICES = "/api/v1/namespaces/{}/services"
+EVENTS = "/api/v1/namespaces/{}/events"
 
 Json = dict[str, Any]
 Failures = tuple[type[Exception], ...]
@@ -105,9 +106,10 @@ class ApiServer:
         """The object of this name, if there is one."""
         return self._unless_gone("GET", f"{where}/{quote(name)}")
 
-    def list(self, where: str, selector: str) -> Json:
-        """The list of objects with these labels, as the API gives it."""
-        found: Json = self._ask("GET", where, {"labelSelector": selector})
+    def list(self, where: str, selector: str = "", fields: str = "") -> Json:
+        """The list of objects with these labels and fields, as the API gives it."""
+        query = {"labelSelector": selector, "fieldSelector": fields}
+        found: Json = self._ask("GET", where, {name: value for name, value in query.items() if value})
         return found
 
     def change(self, where: str, name: str, change: Json) -> bool:

@@ -1,6 +1,10 @@
 """Where on the shared volume what belongs to a job and to its attempts is, and how pods come to have it.
 
-<jobs>/<project>/<job>/trials/<n>/<attempt>/ launched.json, ended.json  what is known of it (`records.py`)
+<jobs>/<project>/<job>/packages/…            what packageUris named
+                       /env/                 the job's own environment, if it has packages
+                       /fetch/               the fetching process: status, logs
+                       /install/             what is known of the installing pod (`preparation.py`)
+                       /trials/<n>/<attempt>/ launched.json, ended.json  what is known of it (`records.py`)
                                              output.log, output.json    what it printed (`output.py`)
                                              work/      the working directory of a module
                                              hypertune/ where cloudml-hypertune reports
@@ -40,6 +44,10 @@ class Directories:
     def of_attempt(self, ref: AttemptRef) -> Path:
         return self.of_job(ref.job) / "trials" / str(ref.trial) / str(ref.attempt)
 
+    def env(self, job: JobRef) -> Path:
+        """The environment of the job's packages, where pods install it."""
+        return self.of_job(job) / "env"
+
     def of_replica(self, ref: AttemptRef, replica: Replica) -> Path:
         """Where what belongs to one replica of an attempt is: what it printed, where it works."""
         directory = self.of_attempt(ref)
@@ -58,6 +66,15 @@ class Directories:
         """
         job_dirs = self._make_job_dir(spec.job_dir)
         return {replica: self._make_own(spec.ref, replica) | job_dirs for replica in replicas}
+
+    def hand_over(self, *directories: Path) -> None:
+        """Let pods write to directories and to all that is in them."""
+        for directory in directories:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._hand_over(directory)
+            for folder, folders, files in os.walk(directory):
+                for name in (*folders, *files):
+                    self._hand_over(Path(folder, name))
 
     def _make_own(self, ref: AttemptRef, replica: Replica) -> dict[str, Path]:
         own = self.of_replica(ref, replica)
@@ -87,4 +104,4 @@ class Directories:
     def _hand_over(self, directory: Path) -> None:
         """Let pods write there. A service that is not root runs them as its own user."""
         if os.geteuid() == 0:
-            os.chown(directory, self._settings.user, self._settings.user)
+            os.chown(directory, self._settings.user, self._settings.user, follow_symlinks=False)

@@ -22,13 +22,17 @@ from worker.launchers.kubernetes.api import (
     kind_of,
 )
 from worker.launchers.kubernetes.directories import HYPERTUNE, HYPERTUNE_FILE, OF_REPLICA, Directories
+from worker.launchers.kubernetes.events import Warnings
 from worker.launchers.kubernetes.finding import Finder, Found
 from worker.launchers.kubernetes.objects import objects_of, sealed
+from worker.launchers.kubernetes.patience import Patience
 from worker.launchers.kubernetes.pods import PodSettings
+from worker.launchers.kubernetes.preparation import Preparations
 from worker.launchers.kubernetes.printed import Printed
 from worker.launchers.kubernetes.records import Record
 from worker.launchers.kubernetes.states import annotations, attempt_status, replica_status
 from worker.launchers.kubernetes.stopping import annotate, end_replica
+from worker.launchers.kubernetes.waiting import asks_for_warning, wait_of
 from worker.launchers.kubernetes.watching import EndOfPod
 from worker.launchers.protocol import (
     AttemptPhase,
@@ -40,7 +44,6 @@ from worker.launchers.protocol import (
     MetricPlaces,
     PackagesSpec,
     Preparation,
-    PreparationPhase,
     Stream,
 )
 from worker.resources import Machine
@@ -74,6 +77,7 @@ class KubernetesLauncher:
         ended: Callable[[JobRef], None] = lambda job: None,
         objects_dir: Path | None = None,
         output_seconds: float = 1.0,
+        max_package_bytes: int = 512 * 2**20,
     ) -> None:
         self._api = api
         self._owner = owner
@@ -84,9 +88,22 @@ class KubernetesLauncher:
         self._directories = Directories(jobs_dir, settings)
         self._ends = EndOfPod(api, f"{names.OWNER}={owner}")
         self._finder = Finder(api, owner, self._ends.cache)
-        self._going_on: dict[AttemptRef, tuple[int, AttemptStatus]] = {}
-        """{attempt: how it was when it was found to go on, and the version of what was found}"""
+        self._going_on: dict[AttemptRef, int] = {}
+        """{attempt that had begun and not ended: the version of what was found of it}"""
         self._printed = Printed(api, self._finder, self._directories, output_seconds)
+        self._warnings = Warnings(api)
+        self._patience = Patience(api, settings.patience_seconds)
+        self._preparations = Preparations(
+            api,
+            owner,
+            settings,
+            self._directories,
+            self._warnings,
+            self._patience,
+            self._watch_preparation,
+            max_package_bytes,
+            objects_dir,
+        )
 
     @property
     def machine(self) -> Machine:
@@ -97,14 +114,10 @@ class KubernetesLauncher:
         return self._objects_dir
 
     def prepare(self, spec: PackagesSpec) -> Preparation:
-        if not spec.uris:
-            return Preparation(PreparationPhase.READY)
-        return Preparation(
-            PreparationPhase.FAILED, "The launcher for Kubernetes installs no packages: give an image."
-        )
+        return self._preparations.prepare(spec)
 
     def abandon_preparation(self, job: JobRef) -> bool:
-        return True
+        return self._preparations.abandon(job)
 
     # Launching
 
@@ -118,7 +131,8 @@ class KubernetesLauncher:
         except (OSError, ValueError) as error:
             raise LaunchFailed(f"a directory can't be made: {error}") from error
         told = {"CLOUD_ML_HP_METRIC_FILE": f"{HYPERTUNE}/{HYPERTUNE_FILE}"}
-        made = objects_of(spec, self._owner, self._api.namespace, self._settings, told, directories)
+        env = self._directories.env(spec.ref.job) if spec.has_packages else None
+        made = objects_of(spec, self._owner, self._api.namespace, self._settings, told, directories, env)
         for number, each in enumerate(made):
             try:
                 if not self._create(spec.ref, each):
@@ -164,9 +178,8 @@ class KubernetesLauncher:
 
     def _goes_on(self, ref: AttemptRef) -> AttemptStatus | None:
         """How an attempt is that goes on, by all that is known of it; None if it may have ended."""
-        version, status = self._going_on.get(ref, (None, None))
-        if version is not None and version == self._finder.version(ref):
-            return status
+        if (version := self._finder.version(ref)) is not None and self._going_on.get(ref) == version:
+            return AttemptStatus(AttemptPhase.RUNNING)
         self._going_on.pop(ref, None)
         if (known := self._finder.known(ref)) is None:
             return None
@@ -178,11 +191,12 @@ class KubernetesLauncher:
         if any(each.phase is not AttemptPhase.RUNNING for each in statuses.values()):
             return None
         self._watch(ref)
-        status = AttemptStatus(AttemptPhase.RUNNING)
-        if len(self._going_on) >= REMEMBERED:
-            self._going_on.clear()
-        self._going_on[ref] = version, status
-        return status
+        waiting = self._waits(ref, replicas, found)
+        if waiting is None:
+            if len(self._going_on) >= REMEMBERED:
+                self._going_on.clear()
+            self._going_on[ref] = version
+        return AttemptStatus(AttemptPhase.RUNNING, waiting=waiting)
 
     def _status(self, ref: AttemptRef, found: Found) -> AttemptStatus:
         replicas = self._replicas(ref, found)
@@ -193,10 +207,12 @@ class KubernetesLauncher:
         statuses = _statuses(replicas, found)
         end = attempt_status(statuses, found.is_told)
         going_on = [each for each in replicas if statuses[each].phase is AttemptPhase.RUNNING]
-        if end is None or going_on:
-            if end is not None:
-                for replica in going_on:
-                    end_replica(self._api, replica, found)
+        if end is None:
+            self._watch(ref)
+            return AttemptStatus(AttemptPhase.RUNNING, waiting=self._waits(ref, going_on, found))
+        if going_on:
+            for replica in going_on:
+                end_replica(self._api, replica, found)
             self._watch(ref)
             return AttemptStatus(AttemptPhase.RUNNING)
         if not self._printed.keep_all(ref, replicas, found):
@@ -204,12 +220,29 @@ class KubernetesLauncher:
         self._close(ref, replicas, found, end)
         return end
 
+    def _waits(self, ref: AttemptRef, replicas: Sequence[Replica], found: Found) -> str | None:
+        """What these replicas wait for that have not begun, as `AttemptStatus.waiting`; None if all have."""
+        waits: str | None = None
+        for replica in replicas:
+            job, pods = found.jobs.get(replica), found.pods.get(replica, [])
+            if job is None:
+                continue
+            asked = asks_for_warning(job, pods)
+            warning = self._warnings.of(*asked) if asked is not None else ""
+            wait = wait_of(replica, job, pods, warning)
+            self._patience.bear(ref, replica, job, wait)
+            if wait is not None:
+                waits = waits or wait.sentence
+        return waits
+
     def _close(self, ref: AttemptRef, replicas: Sequence[Replica], found: Found, end: AttemptStatus) -> None:
         """Record how an attempt has ended, of which nothing is needed any more: its objects may go."""
         self._record(ref).ended(end)
         self._ends.forget(self._digest(ref))
         if len(replicas) > 1:
             self._api.delete(SERVICES, names.attempt_name(self._owner, ref))
+        for replica in replicas:
+            self._patience.forget(ref, replica)
         for job in found.jobs.values():
             name = job["metadata"]["name"]
             if job["spec"].get("suspend"):
@@ -295,6 +328,9 @@ class KubernetesLauncher:
 
     def _watch(self, ref: AttemptRef) -> None:
         self._ends.watch(self._digest(ref), lambda: self._ended(ref.job))
+
+    def _watch_preparation(self, job: JobRef) -> None:
+        self._ends.watch(names.preparation_digest(self._owner, job), lambda: self._ended(job))
 
     def _digest(self, ref: AttemptRef) -> str:
         return names.attempt_digest(self._owner, ref)

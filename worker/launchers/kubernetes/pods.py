@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from worker.launchers.protocol import Runtime
+
 TOLD_SECONDS = 1
 """The activeDeadlineSeconds of a pod that is told to end. One that has a limit of its own has more."""
 ANY = "*"
@@ -52,8 +54,11 @@ class Volume:
 @dataclass(frozen=True, slots=True)
 class PodSettings:
     image: str | None
-    """What a replica runs in whose job names no image; `python3` is found in it. None: such can't be run."""
+    """What a replica runs in whose job names no image, unless `runtimes` says better; `python3` is found in
+    it. None: such can't be run."""
     volume: Volume
+    runtimes: Mapping[str, str] = field(default_factory=dict)
+    """{runtimeVersion, or runtimeVersion/pythonVersion: image}"""
     user: int = 1000
     """The user and the group that trainers run as; what they are to write is theirs."""
     cpu: str = "1"
@@ -63,5 +68,12 @@ class PodSettings:
     """{a type's name in the API: what it is here}; types that are neither named nor `*` can't be had."""
     grace_seconds: int = 30
     """From SIGTERM to SIGKILL, whoever ends a pod. At least 1."""
+    patience_seconds: float = 120.0
+    """How long an image that can't be had, or a container that can't be started, is waited for."""
     pull_policy: str | None = None
     """imagePullPolicy; None: what Kubernetes makes of the image's tag."""
+
+    def image_for(self, runtime: Runtime) -> str | None:
+        """The image for Python modules of this runtime; None: there is none."""
+        asked = (f"{runtime.version}/{runtime.python}", runtime.version)
+        return next((self.runtimes[each] for each in asked if each in self.runtimes), self.image)

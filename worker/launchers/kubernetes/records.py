@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.cluster import Replica
-from worker.launchers.protocol import AttemptPhase, AttemptStatus, Exceeded, Limit, ReplicaEnd
+from worker.launchers.protocol import AttemptPhase, AttemptStatus, Cause, Exceeded, Limit, ReplicaEnd
 
 
 class Record:
@@ -40,6 +40,7 @@ class Record:
             failed=tuple(ReplicaEnd(Replica.named(name), code) for name, code in told["failed"]),
             exceeded=_exceeded(told["exceeded"]),
             lost=Replica.named(told["lost"]),
+            cause=None if told["cause"] is None else Cause.from_json(told["cause"]),
         )
 
     def ended(self, status: AttemptStatus) -> None:
@@ -50,6 +51,7 @@ class Record:
             "failed": [[end.replica.name, end.exit_code] for end in status.failed],
             "exceeded": None if status.exceeded is None else asdict(status.exceeded),
             "lost": status.lost.name,
+            "cause": None if status.cause is None else status.cause.to_json(),
         }
         _write(self._ended, plain)
 

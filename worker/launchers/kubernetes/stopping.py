@@ -28,8 +28,10 @@ def end_replica(api: ApiServer, replica: Replica, found: Found) -> None:
     live = [pod for pod in pods if is_live(pod)]
     if not live or not all(map(has_started, live)):
         # What has not begun must not, nor what would take its place. A pod that begins just now ends too.
-        if not job["spec"].get("suspend"):
-            api.change(JOBS, job["metadata"]["name"], {"spec": {"suspend": True}})
+        # Nor when a queue lets it in: then it may have no pods.
+        held = {"suspend": True, "parallelism": 0}
+        if any(job["spec"].get(name) != value for name, value in held.items()):
+            api.change(JOBS, job["metadata"]["name"], {"spec": held})
         return
     for pod in live:
         if not is_told_to_end(pod):

@@ -48,8 +48,12 @@ class EndOfPod:
         self.cache.close()
 
     def _hear(self, attempt: str, where: str, made: Json, gone: bool) -> None:
-        if where != PODS or (is_live(made) and not gone):
-            return
+        if where == PODS and (gone or not is_live(made)):
+            self._tell(attempt, made)
+        if gone and self.cache.version(attempt) is None:
+            self.forget(attempt)  # Nothing of it is left. Who finds it all the same watches it again.
+
+    def _tell(self, attempt: str, made: Json) -> None:
         with self._lock:
             ended = self._watched.get(attempt)
             told = self._told.setdefault(attempt, set()) if ended is not None else set()
