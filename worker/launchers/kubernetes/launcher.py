@@ -52,6 +52,8 @@ TTL_SECONDS = 60
 """How long Jobs are left for who wants to see them, once nothing is needed of them. Until then each look at
 their job lists them."""
 
+LAUNCHES_AT_ONCE = 4
+"""Most of a launch is waiting for the API server."""
 REMEMBERED = 10_000
 """Attempts that are remembered to go on."""
 
@@ -108,6 +110,10 @@ class KubernetesLauncher:
     @property
     def machine(self) -> Machine:
         return self._machine
+
+    @property
+    def launches_at_once(self) -> int:
+        return LAUNCHES_AT_ONCE
 
     @property
     def objects_dir(self) -> Path | None:
