@@ -13,6 +13,7 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -541,17 +542,18 @@ class Reconciler:
 
     def _act(self, lease: Lease, view: View, live: Sequence[Trial]) -> bool:
         """Start and stop what the database says should be; true if something could not be started."""
-        refused: dict[int, LaunchFailed] = {}
+        due = []
         for trial in live:
-            ref = view.attempt_ref(trial)
             if current(trial).stop_reason is not None:
-                self._launcher.stop(ref, self._pace.stop_grace_seconds)
+                self._launcher.stop(view.attempt_ref(trial), self._pace.stop_grace_seconds)
             elif current(trial).state == AttemptState.LAUNCHING and current(trial).not_before is None:
-                try:
-                    self._launcher.launch(_spec(view, trial))
-                except LaunchFailed as error:
-                    log.error("attempt not started", trial=trial.number, reason=str(error))
-                    refused[trial.id] = error
+                due.append(trial)
+        refused: dict[int, LaunchFailed] = {}
+        failures = self._launch([_spec(view, trial) for trial in due])
+        for trial, failure in zip(due, failures, strict=True):
+            if failure is not None:
+                log.error("attempt not started", trial=trial.number, reason=str(failure))
+                refused[trial.id] = failure
         if not refused:
             return False
         with self._database.write() as session:
@@ -560,6 +562,22 @@ class Reconciler:
                 if trial.id in refused:
                     tell_refused(trial, refused[trial.id])
         return True
+
+    def _launch(self, specs: Sequence[AttemptSpec]) -> list[LaunchFailed | None]:
+        """Start attempts, side by side if the platform can; why each of them was not."""
+
+        def launch(spec: AttemptSpec) -> LaunchFailed | None:
+            try:
+                self._launcher.launch(spec)
+            except LaunchFailed as error:
+                return error
+            return None
+
+        side_by_side = min(self._launcher.launches_at_once, len(specs))
+        if side_by_side < 2:
+            return [launch(spec) for spec in specs]
+        with ThreadPoolExecutor(side_by_side, "launch") as pool:
+            return list(pool.map(launch, specs))
 
     # What every step shares
 
