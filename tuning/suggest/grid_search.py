@@ -6,7 +6,7 @@ from itertools import islice
 
 from tuning.space import Space, Value
 from tuning.suggest.derived import Derived
-from tuning.trials import FinishedTrial, PendingTrial
+from tuning.trials import FinishedTrial, Goal, PendingTrial
 
 
 class GridSearch:
@@ -21,7 +21,7 @@ class GridSearch:
     algorithm = "GRID_SEARCH"
     version = "1"
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, goal: Goal, seed: int) -> None:
         for parameter in space.parameters:
             if parameter.size is None:
                 raise ValueError(
