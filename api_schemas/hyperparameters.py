@@ -5,7 +5,18 @@ from typing import Annotated
 from pydantic import Field
 
 from api_schemas.enums import Algorithm, GoalType, ParameterType, ScaleType
-from api_schemas.scalars import WRITES_NAME, Boolean, Double, Doubles, Int32, Message, Text, Texts, reads
+from api_schemas.scalars import (
+    WRITES_NAME,
+    Boolean,
+    Double,
+    Doubles,
+    Int32,
+    Message,
+    Text,
+    Texts,
+    ValueText,
+    reads,
+)
 
 DEFAULT_METRIC_TAG = "training/hptuning/metric"
 
@@ -22,6 +33,19 @@ class ParameterSpec(Message):
     scale_type: Annotated[ScaleType, reads(ScaleType), WRITES_NAME] | None = None
 
 
+class SearchAlgorithm(Message):
+    """Ours: an algorithm by name, also one that v1 never had, and its arguments."""
+
+    name: Text | None = None
+    arguments: dict[str, ValueText] = Field(default_factory=dict)
+
+
+class InitialTrial(Message):
+    """Ours: a point to try before any that is suggested."""
+
+    hyperparameters: dict[str, ValueText] = Field(default_factory=dict)
+
+
 class HyperparameterSpec(Message):
     """What to optimise, over what, how often. Its presence makes a job a tuning job."""
 
@@ -34,6 +58,12 @@ class HyperparameterSpec(Message):
     resume_previous_job_id: Text | None = None
     enable_trial_early_stopping: Boolean | None = None
     algorithm: Annotated[Algorithm, reads(Algorithm), WRITES_NAME] | None = None
+    search_algorithm: Annotated[
+        SearchAlgorithm | None, Field(description="Ours: instead of algorithm, one that v1 never had.")
+    ] = None
+    initial_trials: Annotated[
+        list[InitialTrial], Field(description="Ours: what to try first.", default_factory=list)
+    ]
 
     @property
     def effective_goal(self) -> GoalType:
@@ -53,5 +83,13 @@ class HyperparameterSpec(Message):
         return self.hyperparameter_metric_tag or DEFAULT_METRIC_TAG
 
     @property
-    def effective_algorithm(self) -> Algorithm:
-        return self.algorithm or Algorithm.ALGORITHM_UNSPECIFIED
+    def effective_algorithm(self) -> str:
+        """The name of one of v1's, of ours, or of one that somebody has plugged in."""
+        if self.search_algorithm is not None and self.search_algorithm.name:
+            return canonical_name(self.search_algorithm.name)
+        return (self.algorithm or Algorithm.ALGORITHM_UNSPECIFIED).name
+
+
+def canonical_name(algorithm: str) -> str:
+    """An algorithm's name as it is known: NNI's `Anneal` is ANNEAL, `CMA-ES` is CMA_ES."""
+    return algorithm.strip().upper().replace("-", "_")

@@ -1,8 +1,10 @@
 """What a search is, told in full: from it the same suggester can be made anywhere, at any time."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from tuning.space import Space
+from tuning.space import Space, Values
 from tuning.suggest import Suggester, make_suggester
 from tuning.trials import Goal
 
@@ -15,6 +17,8 @@ class Search:
     space: Space
     goal: Goal
     seed: int
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    initial: Sequence[Values] = ()
 
     def make(self) -> Suggester:
         """A new suggester of this search.
@@ -22,4 +26,4 @@ class Search:
         Raises:
             ValueError: see `make_suggester`.
         """
-        return make_suggester(self.algorithm, self.space, self.goal, self.seed)
+        return make_suggester(self.algorithm, self.space, self.goal, self.seed, self.arguments, self.initial)

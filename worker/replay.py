@@ -57,7 +57,7 @@ def replay(session: Session, job: Job) -> Iterator[Replayed]:
 def _replay(study: Study, decision: Decision, trials: Mapping[int, Trial]) -> Replayed:
     search = replace(study.search, seed=decision.seed)
     if "insteadOf" in decision.outcome:
-        search = replace(search, algorithm=decision.algorithm)
+        search = replace(search, algorithm=decision.algorithm, arguments={})
     became: list[Mapping[str, Any]] = [trials[number].values for number in decision.outcome["trials"]]
     # Made anew for each: whatever the one that was asked had remembered may not matter.
     suggester = search.make()

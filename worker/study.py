@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 
 from api_schemas.enums import ParameterType
 from api_schemas.hyperparameters import HyperparameterSpec, ParameterSpec
+from api_schemas.search_algorithms import arguments_of
+from api_schemas.search_points import point_of
 from store.measurements import ended_curves
 from store.models import Decision, Job, Trial
 from store.states import State
@@ -206,7 +208,12 @@ class Studies:
 def search_of(spec: HyperparameterSpec, seed: int) -> Search:
     """The search that a request describes."""
     return Search(
-        spec.effective_algorithm.name, space_of(spec), goal=Goal[spec.effective_goal.name], seed=seed
+        spec.effective_algorithm,
+        space_of(spec),
+        Goal[spec.effective_goal.name],
+        seed,
+        arguments_of(spec),
+        tuple(point_of(spec, trial) for trial in spec.initial_trials),
     )
 
 

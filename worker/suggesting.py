@@ -112,7 +112,7 @@ def answer_in_any_case(ask: Ask, question: Question) -> Answer:
         return ask(question)
     except NoAnswer as why:
         asked = question.search.algorithm
-        stand_in = replace(question.search, algorithm=FALLBACK)
+        stand_in = replace(question.search, algorithm=FALLBACK, arguments={})
         found = answer_of(stand_in.make(), question)
         return replace(found, instead_of=asked, because=str(why))
 

@@ -1,10 +1,11 @@
 """Suggesters: which points to try next. One algorithm a file, all behind `protocol.Suggester`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
-from tuning.space import Space
+from tuning.space import Space, Values
 from tuning.suggest.protocol import Suggester
 from tuning.trials import Goal
 
@@ -13,27 +14,62 @@ __all__ = ["ALGORITHMS", "Suggester", "make_suggester"]
 ALGORITHMS: Mapping[str, str] = {
     "DEFAULT": "tuning.suggest.bayesian:GaussianProcessSearch",
     "ALGORITHM_UNSPECIFIED": "tuning.suggest.bayesian:GaussianProcessSearch",
+    "ANNEAL": "tuning.suggest.anneal:Anneal",
+    "BATCH": "tuning.suggest.batch_search:BatchSearch",
+    "CMA_ES": "tuning.suggest.cma_es:CmaEs",
+    "EVOLUTION": "tuning.suggest.evolution:Evolution",
     "GAUSSIAN_PROCESS": "tuning.suggest.bayesian:GaussianProcessSearch",
     "GRID_SEARCH": "tuning.suggest.grid_search:GridSearch",
+    "LOCAL": "tuning.suggest.local_search:LocalSearch",
     "QUASI_RANDOM": "tuning.suggest.quasi_random:QuasiRandomSearch",
     "RANDOM_SEARCH": "tuning.suggest.random_search:RandomSearch",
     "TPE": "tuning.suggest.tpe:TPE",
 }
-"""Where each algorithm is; only the one that is asked for is loaded, since some need large libraries."""
+"""Where each algorithm is; only the one that is asked for is loaded, since some need large libraries.
+
+Each is called with a space, a goal, a seed, and arguments of its own by name.
+"""
+_NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
 
 
-def make_suggester(algorithm: str, space: Space, goal: Goal, seed: int) -> Suggester:
-    """Make the suggester of that name; `seed` is any whole number from 0 up.
+def make_suggester(
+    algorithm: str,
+    space: Space,
+    goal: Goal,
+    seed: int,
+    arguments: Mapping[str, Any] = _NO_ARGUMENTS,
+    initial: Sequence[Values] = (),
+) -> Suggester:
+    """Make the suggester of that name.
+
+    Args:
+        algorithm: one of ALGORITHMS.
+        space: what is searched.
+        goal: which objectives are better.
+        seed: any whole number from 0 up.
+        arguments: the algorithm's own, by name.
+        initial: points to try before any other; for BATCH, all that there are.
 
     Raises:
-        ValueError: when the name is unknown, the seed is negative, or the algorithm cannot search the space
-            (a grid over a continuous parameter).
+        ValueError: when the name is unknown, the seed is negative, an argument is not one of the algorithm's
+            or out of its range, an initial point is not of the space, or the algorithm cannot search the
+            space (a grid over a continuous parameter).
     """
     if algorithm not in ALGORITHMS:
         raise ValueError(f"unknown algorithm {algorithm!r}; known are {', '.join(ALGORITHMS)}")
     if seed < 0:
         raise ValueError(f"a seed is a whole number from 0 up, not {seed}")
-    suggester: Suggester = _load(ALGORITHMS[algorithm])(space, goal, seed)
+    make = _load(ALGORITHMS[algorithm])
+    if algorithm == "BATCH":
+        arguments = {"points": initial, **arguments}
+    try:
+        suggester: Suggester = make(space, goal, seed, **arguments)
+    except TypeError as error:
+        raise ValueError(f"{algorithm}: {error}") from error
+    if initial and algorithm != "BATCH":
+        from tuning.suggest.batch_search import BatchSearch, InitialFirst
+
+        return InitialFirst(BatchSearch(space, goal, seed, points=initial), suggester)
     return suggester
 
 
