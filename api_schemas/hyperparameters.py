@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import FailFast, Field
 
 from api_schemas.enums import Algorithm, GoalType, ParameterType, ScaleType
 from api_schemas.scalars import (
@@ -21,6 +21,21 @@ from api_schemas.scalars import (
 DEFAULT_METRIC_TAG = "training/hptuning/metric"
 
 
+class ParameterCondition(Message):
+    """Ours: a parameter has one of some values, or a number from min to max, both included."""
+
+    parameter_name: Text | None = None
+    values: Annotated[list[ValueText], FailFast()] = Field(default_factory=list)
+    min: ValueText | None = None
+    max: ValueText | None = None
+
+
+class ForbiddenCombination(Message):
+    """Ours: conditions that may not all hold at once."""
+
+    conditions: list[ParameterCondition] = Field(default_factory=list)
+
+
 class ParameterSpec(Message):
     """One hyperparameter: its name on the command line, its kind and its range."""
 
@@ -31,6 +46,10 @@ class ParameterSpec(Message):
     categorical_values: Texts = Field(default_factory=list)
     discrete_values: Doubles = Field(default_factory=list)
     scale_type: Annotated[ScaleType, reads(ScaleType), WRITES_NAME] | None = None
+    conditions: Annotated[
+        list[ParameterCondition],
+        Field(description="Ours: what must hold for it to be active.", default_factory=list),
+    ]
 
 
 class SearchAlgorithm(Message):
@@ -63,6 +82,9 @@ class HyperparameterSpec(Message):
     ] = None
     initial_trials: Annotated[
         list[InitialTrial], Field(description="Ours: what to try first.", default_factory=list)
+    ]
+    forbidden: Annotated[
+        list[ForbiddenCombination], Field(description="Ours: what is not to be tried.", default_factory=list)
     ]
 
     @property

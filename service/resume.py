@@ -13,7 +13,7 @@ from store.models import Job
 from store.states import FINISHED
 
 FIELD = "hyperparameters.resume_previous_job_id"
-INHERITED = ("goal", "params", "hyperparameterMetricTag")
+INHERITED = ("goal", "params", "forbidden", "hyperparameterMetricTag")
 """Fields that may be left out, by JSON name: the study itself, which may not differ."""
 ALGORITHM = ("algorithm", "searchAlgorithm")
 """Inherited too, if neither is given."""
@@ -61,6 +61,8 @@ def _differing(effective: dict[str, Any], study: dict[str, Any]) -> Iterator[str
         yield "goal"
     if new.params != old.params:
         yield "params"
+    if new.forbidden != old.forbidden:
+        yield "forbidden"
     if new.effective_metric_tag != old.effective_metric_tag:
         yield "hyperparameter_metric_tag"
 

@@ -14,13 +14,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from api_schemas.enums import ParameterType
-from api_schemas.hyperparameters import HyperparameterSpec, ParameterSpec
+from api_schemas.hyperparameters import HyperparameterSpec, ParameterCondition, ParameterSpec
 from api_schemas.search_algorithms import arguments_of
-from api_schemas.search_points import point_of
+from api_schemas.search_points import number_of, point_of, read_value
 from store.measurements import ended_curves
 from store.models import Decision, Job, Trial
 from store.states import State
 from store.trials import failure_classes, finished_since
+from tuning.rules import Condition, RuledSpace
 from tuning.search import Search
 from tuning.space import Categorical, Discrete, Double, Integer, Scale, Space, Value
 from tuning.stopping.finished_curves import FinishedCurves
@@ -219,7 +220,29 @@ def search_of(spec: HyperparameterSpec, seed: int) -> Search:
 
 def space_of(spec: HyperparameterSpec) -> Space:
     """The search space that a request describes."""
-    return Space(tuple(_parameter(parameter) for parameter in spec.params))
+    parameters = tuple(_parameter(parameter) for parameter in spec.params)
+    conditional = {p.parameter_name: p.conditions for p in spec.params if p.conditions and p.parameter_name}
+    if not conditional and not spec.forbidden:
+        return Space(parameters)
+    known = {parameter.parameter_name: parameter for parameter in spec.params}
+
+    def all_of(told: Sequence[ParameterCondition]) -> tuple[Condition, ...]:
+        return tuple(_condition(known[each.parameter_name], each) for each in told)
+
+    return RuledSpace(
+        parameters,
+        {name: all_of(conditions) for name, conditions in conditional.items()},
+        tuple(all_of(combination.conditions) for combination in spec.forbidden),
+    )
+
+
+def _condition(parameter: ParameterSpec, told: ParameterCondition) -> Condition:
+    return Condition(
+        parameter.parameter_name or "",
+        tuple(read_value(parameter, text) for text in told.values),
+        None if told.min is None else number_of(told.min),
+        None if told.max is None else number_of(told.max),
+    )
 
 
 def _parameter(spec: ParameterSpec) -> Double | Integer | Discrete | Categorical:

@@ -100,7 +100,10 @@ def answer_of(suggester: Suggester, question: Question) -> Answer:
     for point in values:
         if not space.contains(point):
             raise ValueError(f"{repr(point)[:200]} is no point of the space")
-    plain = [{p.name: _PLAIN[type(p)](point[p.name]) for p in space.parameters} for point in values]
+    plain = [
+        {p.name: _PLAIN[type(p)](point[p.name]) for p in space.parameters if p.name in point}
+        for point in values
+    ]
     return Answer(plain, suggester.algorithm, suggester.version)
 
 

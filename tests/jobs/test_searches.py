@@ -44,3 +44,30 @@ def test_a_batch_is_tried_in_its_order_and_ends_the_job(jobs: Jobs) -> None:
     job_id = jobs.submit(PARABOLA, search)
     assert values(jobs.trials(job_id)) == {1: 0.9, 2: 0.1, 3: 0.4}
     assert jobs.get(job_id)["state"] == "SUCCEEDED"
+
+
+def test_a_parameter_that_is_not_active_is_no_flag_and_what_is_forbidden_is_not_tried(jobs: Jobs) -> None:
+    source = """
+assert ("momentum" in flags) == (flags["opt"] == "sgd"), sys.argv
+report(1, float(flags.get("momentum", 0.5)))
+"""
+    params = [
+        {"parameterName": "opt", "type": "CATEGORICAL", "categoricalValues": ["adam", "sgd"]},
+        {
+            "parameterName": "momentum",
+            "type": "DISCRETE",
+            "discreteValues": [0.1, 0.5, 0.9],
+            "conditions": [{"parameterName": "opt", "values": ["sgd"]}],
+        },
+    ]
+    forbidden = [{"conditions": [{"parameterName": "momentum", "max": 0.3}]}]
+    search = {"params": params, "forbidden": forbidden, "algorithm": "GRID_SEARCH", "maxTrials": 9}
+    job_id = jobs.submit(source, search)
+    tried = [trial["hyperparameters"] for trial in jobs.trials(job_id)]
+    assert {tuple(sorted(each.items())) for each in tried} == {
+        (("opt", "adam"),),
+        (("momentum", "0.5"), ("opt", "sgd")),
+        (("momentum", "0.9"), ("opt", "sgd")),
+    }
+    assert len(tried) == 3
+    assert jobs.get(job_id)["state"] == "SUCCEEDED"

@@ -21,9 +21,11 @@ V1: dict[str, Any] = json.loads(
 )
 OURS = {
     "GoogleCloudMlV1__HyperparameterOutput.errorMessage",
+    "GoogleCloudMlV1__HyperparameterSpec.forbidden",
     "GoogleCloudMlV1__HyperparameterSpec.initialTrials",
     "GoogleCloudMlV1__HyperparameterSpec.searchAlgorithm",
     "GoogleCloudMlV1__Job.waitReason",
+    "GoogleCloudMlV1__ParameterSpec.conditions",
     "GoogleCloudMlV1__HyperparameterSpec.algorithm: POPULATION_BASED_TRAINING",
 }
 """What is in our document and not in v1's."""
@@ -167,7 +169,12 @@ def test_all_methods_of_v1_for_jobs_are_served() -> None:
     assert methods(SERVED).keys() == of_jobs | {"ml.projects.getConfig"}
 
 
-OUR_MESSAGES = {"GoogleCloudMlV1__InitialTrial", "GoogleCloudMlV1__SearchAlgorithm"}
+OUR_MESSAGES = {
+    "GoogleCloudMlV1__ForbiddenCombination",
+    "GoogleCloudMlV1__InitialTrial",
+    "GoogleCloudMlV1__ParameterCondition",
+    "GoogleCloudMlV1__SearchAlgorithm",
+}
 
 
 @pytest.mark.parametrize("name", SERVED["schemas"].keys() - OUR_MESSAGES)

@@ -6,6 +6,7 @@ import pytest
 
 from api_schemas.hyperparameters import HyperparameterSpec
 from api_schemas.search_algorithms import ARGUMENTS
+from tuning.rules import RuledSpace
 from tuning.space import Integer, Space
 from tuning.suggest import ALGORITHMS, _load, make_suggester
 from tuning.trials import Goal
@@ -51,3 +52,27 @@ def test_a_request_is_made_into_its_search() -> None:
     assert (search.algorithm, search.arguments, search.seed) == ("EVOLUTION", {"population_size": 7}, 5)
     assert search.initial == ({"layers": 4},)
     assert search.make().suggest([], [], 1) == [{"layers": 4}]
+
+
+def test_rules_of_a_request_are_those_of_its_space() -> None:
+    wire = {
+        "params": [
+            {"parameterName": "opt", "type": "CATEGORICAL", "categoricalValues": ["adam", "sgd"]},
+            LAYERS | {"conditions": [{"parameterName": "opt", "values": ["sgd"]}]},
+        ],
+        "forbidden": [
+            {
+                "conditions": [
+                    {"parameterName": "opt", "values": ["sgd"]},
+                    {"parameterName": "layers", "min": "6"},
+                ]
+            }
+        ],
+        "initialTrials": [{"hyperparameters": {"opt": "adam"}}],
+    }
+    search = search_of(HyperparameterSpec.model_validate(wire), 5)
+    assert isinstance(search.space, RuledSpace)
+    assert search.space.size == 1 + 5
+    points = search.make().suggest([], [], 6)
+    assert points[0] == {"opt": "adam"}
+    assert {point.get("layers") for point in points} == {None, 1, 2, 3, 4, 5}

@@ -5,7 +5,9 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
+from tuning.rules import RuledSpace
 from tuning.space import Space, Values
+from tuning.suggest.active_parts import ActiveParts
 from tuning.suggest.protocol import Suggester
 from tuning.trials import Goal
 
@@ -59,6 +61,12 @@ def make_suggester(
         raise ValueError(f"unknown algorithm {algorithm!r}; known are {', '.join(ALGORITHMS)}")
     if seed < 0:
         raise ValueError(f"a seed is a whole number from 0 up, not {seed}")
+    if isinstance(space, RuledSpace):
+        for number, point in enumerate(initial):
+            if not space.contains(point):
+                raise ValueError(f"point {number} is not of the space: {dict(point)}")
+        whole = [space.filled(point) for point in initial]
+        return ActiveParts(make_suggester(algorithm, space.whole, goal, seed, arguments, whole), space, seed)
     make = _load(ALGORITHMS[algorithm])
     if algorithm == "BATCH":
         arguments = {"points": initial, **arguments}

@@ -27,8 +27,10 @@ class GridSearch:
                 raise ValueError(
                     f"parameter {parameter.name!r}: a grid needs INTEGER, DISCRETE or CATEGORICAL, not DOUBLE"
                 )
+        if space.size is None:
+            raise ValueError("the grid has too many points to know which of them its rules allow")
         self._space = space
-        self._size = space.size or 0
+        self._size = space.size
         self._positions: Derived[int | None] = Derived(
             lambda _, trial: space.position(trial.values) if space.contains(trial.values) else None
         )

@@ -63,7 +63,10 @@ class OneByOne(ABC):
             for attempt in range(1, _ATTEMPTS + 1):
                 random = np.random.default_rng(stream(self._seed, position, attempt))
                 point = self._propose(scored, position, random)
-                if point is None or may_repeat or space.key(point) not in tried:
+                if point is None:
+                    break
+                point = dict(space.settled(point))
+                if not space.forbids(point) and (may_repeat or space.key(point) not in tried):
                     break
             else:
                 point = None

@@ -56,7 +56,7 @@ class QuasiRandomSearch:
         if place >= len(units):
             return None
         point = self._space.draw(units[place])
-        return None if self._space.key(point) in tried else point
+        return point if self._space.key(point) not in tried and not self._space.forbids(point) else None
 
     def _units(self, first: int, count: int) -> Sequence[Sequence[float]]:
         """Points of the sequence from the one at `first` on, `count` or what is left of them."""
