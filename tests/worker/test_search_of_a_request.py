@@ -22,7 +22,7 @@ def test_the_door_knows_every_algorithm_of_ours() -> None:
 
 @pytest.mark.parametrize("algorithm", ARGUMENTS)
 def test_the_door_knows_the_arguments_of_each(algorithm: str) -> None:
-    parameters = inspect.signature(_load(ALGORITHMS[algorithm])).parameters.values()
+    parameters = inspect.signature(_load(algorithm)).parameters.values()
     named = {each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY}
     assert set(ARGUMENTS[algorithm]) == named - {"points"}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any
 
@@ -31,6 +32,8 @@ ALGORITHMS: Mapping[str, str] = {
 
 Each is called with a space, a goal, a seed, and arguments of its own by name.
 """
+PLUGGED_IN = "vernier.suggesters"
+"""The group of entry points at which packages offer algorithms of their own, made in the same way."""
 _NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -45,7 +48,7 @@ def make_suggester(
     """Make the suggester of that name.
 
     Args:
-        algorithm: one of ALGORITHMS.
+        algorithm: one of ALGORITHMS, or of those that are plugged in.
         space: what is searched.
         goal: which objectives are better.
         seed: any whole number from 0 up.
@@ -57,17 +60,15 @@ def make_suggester(
             or out of its range, an initial point is not of the space, or the algorithm cannot search the
             space (a grid over a continuous parameter).
     """
-    if algorithm not in ALGORITHMS:
-        raise ValueError(f"unknown algorithm {algorithm!r}; known are {', '.join(ALGORITHMS)}")
     if seed < 0:
         raise ValueError(f"a seed is a whole number from 0 up, not {seed}")
+    make = _load(algorithm)
     if isinstance(space, RuledSpace):
         for number, point in enumerate(initial):
             if not space.contains(point):
                 raise ValueError(f"point {number} is not of the space: {dict(point)}")
         whole = [space.filled(point) for point in initial]
         return ActiveParts(make_suggester(algorithm, space.whole, goal, seed, arguments, whole), space, seed)
-    make = _load(ALGORITHMS[algorithm])
     if algorithm == "BATCH":
         arguments = {"points": initial, **arguments}
     try:
@@ -81,6 +82,21 @@ def make_suggester(
     return suggester
 
 
-def _load(place: str) -> Any:
-    module, _, name = place.partition(":")
-    return getattr(import_module(module), name)
+def _load(algorithm: str) -> Any:
+    """What makes the suggester of that name.
+
+    Raises:
+        ValueError: it is unknown.
+    """
+    if algorithm in ALGORITHMS:
+        module, _, name = ALGORITHMS[algorithm].partition(":")
+        return getattr(import_module(module), name)
+    plugged_in = {_as_a_name(point.name): point for point in entry_points(group=PLUGGED_IN)}
+    if algorithm not in plugged_in:
+        known = ", ".join([*ALGORITHMS, *sorted(plugged_in)])
+        raise ValueError(f"unknown algorithm {algorithm!r}; known are {known}")
+    return plugged_in[algorithm].load()
+
+
+def _as_a_name(told: str) -> str:
+    return told.strip().upper().replace("-", "_")

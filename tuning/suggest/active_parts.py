@@ -42,7 +42,8 @@ class ActiveParts:
         whole, before = self._space.whole, len(history) + len(pending)
         ended = self._whole(history)
         running = [replace(trial, values=self._filled(trial.values)) for trial in pending]
-        tried = {whole.key(trial.values) for trial in [*ended, *running] if whole.contains(trial.values)}
+        told = [*(trial.values for trial in ended), *(trial.values for trial in running)]
+        tried = {whole.key(values) for values in told if whole.contains(values)}
         points = []
         for position, given in enumerate(self._inner.suggest(ended, running, count), start=before):
             point = whole.settled(given)
