@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from api_schemas.early_stopping import EarlyStoppingSpec
 from api_schemas.enums import Algorithm, GoalType, ParameterType, ScaleType
 from api_schemas.scalars import WRITES_NAME, Boolean, Double, Doubles, Int32, Message, Text, Texts, reads
 
@@ -34,6 +35,9 @@ class HyperparameterSpec(Message):
     resume_previous_job_id: Text | None = None
     enable_trial_early_stopping: Boolean | None = None
     algorithm: Annotated[Algorithm, reads(Algorithm), WRITES_NAME] | None = None
+    early_stopping: Annotated[
+        EarlyStoppingSpec | None, Field(description="Ours: by which rule trials are stopped early, and when.")
+    ] = None
 
     @property
     def effective_goal(self) -> GoalType:

@@ -15,7 +15,7 @@ from store.states import State
 from store.trials import add_trial, finished_since
 from tests.stored_rows import NOW, add_ended_trial, add_job
 from tuning.space import Categorical, Discrete, Double, Integer, Scale, Space
-from tuning.stopping.protocol import StopDecision
+from tuning.stopping import StopDecision
 from tuning.trials import FinishedTrial, Outcome, PendingTrial
 from worker import study as study_module
 from worker.metrics.measurement import Measurement
