@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import FailFast, Field
 
+from api_schemas.early_stopping import EarlyStoppingSpec
 from api_schemas.enums import Algorithm, GoalType, ParameterType, ScaleType
 from api_schemas.scalars import (
     WRITES_NAME,
@@ -86,6 +87,9 @@ class HyperparameterSpec(Message):
     forbidden: Annotated[
         list[ForbiddenCombination], Field(description="Ours: what is not to be tried.", default_factory=list)
     ]
+    early_stopping: Annotated[
+        EarlyStoppingSpec | None, Field(description="Ours: by which rule trials are stopped early, and when.")
+    ] = None
 
     @property
     def effective_goal(self) -> GoalType:

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
+from api_schemas.early_stopping import early_stopping_violations
 from api_schemas.enums import ParameterType, ScaleType
 from api_schemas.errors import FieldViolation
 from api_schemas.hyperparameters import HyperparameterSpec, ParameterSpec
@@ -28,6 +29,9 @@ def hyperparameter_violations(spec: HyperparameterSpec) -> Iterator[FieldViolati
         named = shortened(spec.resume_previous_job_id)
         yield FieldViolation(f"{AT}.resume_previous_job_id", f"'{named}' is not a job id.")
     yield from algorithm_violations(AT, spec)
+    if spec.early_stopping is not None:
+        enabled = bool(spec.enable_trial_early_stopping)
+        yield from early_stopping_violations(f"{AT}.early_stopping", spec.early_stopping, enabled)
     first_of: dict[str, int] = {}
     for index, parameter in enumerate(spec.params):
         at = f"{AT}.params[{index}]"

@@ -35,13 +35,12 @@ from store.jobs import (
     set_state,
 )
 from store.log_entries import NewEntry, add_log_entries, tell
-from store.measurements import add_measurements, curves_of, last_value, supersede
+from store.measurements import add_measurements, last_value, supersede
 from store.models import Job, Trial
 from store.states import FINISHED, AttemptState, State
 from store.trials import add_trial, hold_slots, is_in_line, live_trials
 from worker.closing import (
     CANCEL,
-    EARLY,
     JOB_ENDED,
     TIMEOUT,
     Retries,
@@ -67,6 +66,7 @@ from worker.platform_waits import none_has_begun, why_waiting
 from worker.quiet import Quiet, is_new, is_quiet
 from worker.resources import Need, Share, need_of
 from worker.room import Room, read_room
+from worker.stopping import report_stops, stop_hopeless
 from worker.study import PLAIN_TRAINING, Studies, Suggested
 from worker.trial_spec import attempt_spec, runtime_of
 from worker.turns import whose_turn
@@ -270,7 +270,7 @@ class Reconciler:
             self._note_waits(session, job, view, live, sights, idle)
             self._settle(session, job, view, [trial for trial in fresh if trial.finish_order is not None])
             if job.verdict is None:
-                self._stop_hopeless(session, job, view, [t for t in fresh if t.finish_order is None])
+                self._stop_hopeless(session, job, view, [t for t in fresh if t.finish_order is None], live)
             elif not live and not installing:
                 self._end_job(session, job, job.verdict, job.error_message)
             else:
@@ -388,23 +388,17 @@ class Reconciler:
         if settled is not None:
             job.verdict, job.error_message = settled
 
-    def _stop_hopeless(self, session: Session, job: Job, view: View, running: Sequence[Trial]) -> None:
+    def _stop_hopeless(
+        self, session: Session, job: Job, view: View, running: Sequence[Trial], live: Sequence[Trial]
+    ) -> None:
         """Write the intent to stop the running trials that the stopping rule gives up."""
         study = self._studies.of(view)
         if study is None or not study.stops_early or not running:
             return
         session.flush()
         study.catch_up(session, job)
-        curves = curves_of(session, [trial.id for trial in running])
-        for trial in running:
-            stop = study.should_stop(curves[trial.id])
-            if stop is not None and current(trial).stop_reason is None:
-                tell_to_stop(trial, EARLY)
-                session.add(study.record_stop(job, trial, stop, self._clock()))
-                log.info("trial stopped early", trial=trial.number, step=stop.step, value=stop.value)
-                why = f"{stop.value:g} at step {stop.step} is behind {stop.threshold:g}"
-                said = f"Trial {trial.number} is stopped early: {why} ({stop.rule})."
-                tell(session, job, said, trial=trial.number, now=self._clock())
+        assert view.spec is not None
+        stop_hopeless(session, job, study, view.spec, running, live, self._clock())
 
     # New trials, and those that are tried again
 
@@ -625,6 +619,7 @@ class Reconciler:
         job.end_time = self._clock()
         job.next_check_at = None
         job.platform_waits = None
+        report_stops(session, job, job.end_time)
         severity = "ERROR" if state is State.FAILED else "INFO"
         said = job.error_message or f"The job is {state}."
         tell(

@@ -4,6 +4,7 @@ Everything here is derived from rows of ended trials, which never change: a stud
 and built again, and gives the same answers. It is kept only so that each step reads what is new.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from api_schemas.enums import ParameterType
 from api_schemas.hyperparameters import HyperparameterSpec, ParameterCondition, ParameterSpec
 from api_schemas.search_algorithms import arguments_of
 from api_schemas.search_points import number_of, point_of, read_value
+from store.decisions import STOP
 from store.measurements import ended_curves
 from store.models import Decision, Job, Trial
 from store.states import State
@@ -24,11 +26,10 @@ from store.trials import failure_classes, finished_since
 from tuning.rules import Condition, RuledSpace
 from tuning.search import Search
 from tuning.space import Categorical, Discrete, Double, Integer, Scale, Space, Value
-from tuning.stopping.finished_curves import FinishedCurves
-from tuning.stopping.median import MedianStoppingRule
-from tuning.stopping.protocol import StopDecision
+from tuning.stopping import FinishedCurves, StopDecision
 from tuning.trials import FinishedTrial, Goal, Outcome, PendingTrial, Point
 from worker.failure_classes import TOLD_NOTHING
+from worker.stopping import Measured, points_of, stopper_of
 from worker.suggesting import Answer, Ask, AskHere, Question, answer_in_any_case
 from worker.view import View
 
@@ -61,12 +62,11 @@ class Study:
 
     def __init__(self, spec: HyperparameterSpec, seed: int, ask: Ask | None = None) -> None:
         """`ask` asks the search; by default in this process, however long it takes."""
-        goal = Goal[spec.effective_goal.name]
         self.seed = seed
         self.search = search_of(spec, seed)
         self._ask = ask or AskHere()
         self._name = str(next(_NAMES))
-        self._rule = MedianStoppingRule(goal) if spec.enable_trial_early_stopping else None
+        self._stopper = stopper_of(spec)
         self._curves = FinishedCurves()
         self._history: list[FinishedTrial] = []
         self._last_order = 0
@@ -75,7 +75,7 @@ class Study:
 
     @property
     def stops_early(self) -> bool:
-        return self._rule is not None
+        return self._stopper is not None
 
     def catch_up(self, session: Session, job: Job) -> None:
         """Take in the trials that ended since the last call; the first time, the predecessors' too."""
@@ -108,11 +108,19 @@ class Study:
         pending = [PendingTrial(self._offset + t.number, t.values) for t in running]
         return self._history[: decision.known["finished"]], pending
 
-    def should_stop(self, curve: Sequence[tuple[int, float]]) -> StopDecision | None:
-        """Whether a running trial with these (step, value) points should go on; None: it should."""
-        if self._rule is None:
+    def should_stop(
+        self, curve: Measured, beside: Sequence[Measured] = (), seconds: float = math.inf
+    ) -> StopDecision | None:
+        """Whether a trial with this curve should go on; None: it should.
+
+        Args:
+            beside: the curves of the other running trials.
+            seconds: how long the trial has run.
+        """
+        if self._stopper is None:
             return None
-        return self._rule.decide([Point(step, value) for step, value in curve], self._curves)
+        others = [points_of(other) for other in beside]
+        return self._stopper.decide(points_of(curve), self._curves, others, seconds=seconds)
 
     def record_suggestion(self, job: Job, suggested: Suggested, trials: list[int], now: float) -> Decision:
         """The ledger's row for points that became these trials."""
@@ -132,12 +140,14 @@ class Study:
             create_time=now,
         )
 
-    def record_stop(self, job: Job, trial: Trial, stop: StopDecision, now: float) -> Decision:
-        """The ledger's row for a trial that is given up."""
+    def record_stop(
+        self, job: Job, trial: Trial, stop: StopDecision, now: float, kind: str = STOP
+    ) -> Decision:
+        """The ledger's row for a trial that is given up, or would be."""
         outcome = {"trial": trial.number, "step": stop.step, "value": stop.value, "threshold": stop.threshold}
         return Decision(
             job_pk=job.id,
-            kind="STOP",
+            kind=kind,
             algorithm=stop.rule,
             version="1",
             seed=self.seed,
@@ -164,7 +174,7 @@ class Study:
             self._offset += max((trial.number for trial in trials), default=0)
 
     def _take(self, session: Session, trials: Sequence[Trial]) -> None:
-        curves = ended_curves(session, [t.id for t in trials]) if self._rule is not None else {}
+        curves = ended_curves(session, [t.id for t in trials]) if self._stopper is not None else {}
         why = failure_classes(session, [t.id for t in trials if t.state == State.FAILED])
         for trial in trials:
             if trial.state == State.CANCELLED or why.get(trial.id) in TOLD_NOTHING:
@@ -176,7 +186,7 @@ class Study:
                 )
             )
             if trial.state == State.SUCCEEDED:
-                self._curves.add(curve)
+                self._curves.add(curve, completed=not trial.stopped_early)
 
 
 class Studies:

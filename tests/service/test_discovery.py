@@ -26,6 +26,9 @@ OURS = {
     "GoogleCloudMlV1__HyperparameterSpec.searchAlgorithm",
     "GoogleCloudMlV1__Job.waitReason",
     "GoogleCloudMlV1__ParameterSpec.conditions",
+    "GoogleCloudMlV1__HyperparameterOutput.earlyStop",
+    "GoogleCloudMlV1__HyperparameterSpec.earlyStopping",
+    "GoogleCloudMlV1__TrainingOutput.earlyStopping",
     "GoogleCloudMlV1__HyperparameterSpec.algorithm: POPULATION_BASED_TRAINING",
 }
 """What is in our document and not in v1's."""
@@ -170,14 +173,17 @@ def test_all_methods_of_v1_for_jobs_are_served() -> None:
 
 
 OUR_MESSAGES = {
-    "GoogleCloudMlV1__ForbiddenCombination",
-    "GoogleCloudMlV1__InitialTrial",
-    "GoogleCloudMlV1__ParameterCondition",
-    "GoogleCloudMlV1__SearchAlgorithm",
+    *(f"GoogleCloudMlV1__{name}" for name in ("EarlyStop", "EarlyStoppingOutput", "EarlyStoppingSpec")),
+    *(f"GoogleCloudMlV1__{name}" for name in ("ForbiddenCombination", "InitialTrial")),
+    *(f"GoogleCloudMlV1__{name}" for name in ("ParameterCondition", "SearchAlgorithm")),
 }
 
 
-@pytest.mark.parametrize("name", SERVED["schemas"].keys() - OUR_MESSAGES)
+def test_all_other_messages_are_v1s() -> None:
+    assert SERVED["schemas"].keys() - V1["schemas"].keys() == OUR_MESSAGES
+
+
+@pytest.mark.parametrize("name", sorted(SERVED["schemas"].keys() - OUR_MESSAGES))
 def test_each_message_is_that_of_v1(name: str) -> None:
     ours, theirs = SERVED["schemas"][name], V1["schemas"][name]
     assert (ours["id"], ours["type"]) == (theirs["id"], theirs["type"])

@@ -16,7 +16,7 @@ from store.trials import add_trial, finished_since
 from tests.stored_rows import NOW, add_ended_trial, add_job
 from tuning.search import Search
 from tuning.space import Categorical, Discrete, Double, Integer, Scale, Space
-from tuning.stopping.protocol import StopDecision
+from tuning.stopping import StopDecision
 from tuning.trials import FinishedTrial, Outcome, PendingTrial
 from worker import study as study_module
 from worker.metrics.measurement import Measurement
