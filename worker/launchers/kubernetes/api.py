@@ -21,6 +21,7 @@ TIMEOUT = (5.0, 30.0)
 JOBS = "/apis/batch/v1/namespaces/{}/jobs"
 PODS = "/api/v1/namespaces/{}/pods"
 SERVICES = "/api/v1/namespaces/{}/services"
+EVENTS = "/api/v1/namespaces/{}/events"
 
 Json = dict[str, Any]
 Failures = tuple[type[Exception], ...]
@@ -36,6 +37,11 @@ class Refused(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+    @property
+    def is_for_now(self) -> bool:
+        """Whether it may be granted later: a quota is used up, or someone else was quicker."""
+        return self.status == 409 or (self.status == 403 and "exceeded quota" in str(self))
 
 
 class ApiServer:
@@ -97,9 +103,10 @@ class ApiServer:
         """The object of this name, if there is one."""
         return self._unless_gone("GET", f"{where}/{quote(name)}")
 
-    def list(self, where: str, selector: str) -> Json:
-        """The list of objects with these labels, as the API gives it."""
-        found: Json = self._ask("GET", where, {"labelSelector": selector})
+    def list(self, where: str, selector: str = "", fields: str = "") -> Json:
+        """The list of objects with these labels and fields, as the API gives it."""
+        query = {"labelSelector": selector, "fieldSelector": fields}
+        found: Json = self._ask("GET", where, {name: value for name, value in query.items() if value})
         return found
 
     def change(self, where: str, name: str, change: Json) -> bool:

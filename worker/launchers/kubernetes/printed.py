@@ -1,0 +1,85 @@
+"""What attempts have printed: taken in from their pods as it is asked for, and read from where it is kept."""
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from worker.cluster import Replica
+from worker.launchers.kubernetes.api import ApiServer, Unreachable
+from worker.launchers.kubernetes.directories import Directories
+from worker.launchers.kubernetes.finding import Finder, Found
+from worker.launchers.kubernetes.output import keep, output_file
+from worker.launchers.kubernetes.records import Record
+from worker.launchers.protocol import AttemptRef
+from worker.metrics.regular_file import open_regular, read_at
+
+log = structlog.get_logger(__name__)
+
+PATIENCE_SECONDS = 60.0
+"""How long an attempt that has ended counts as running while its output can't be read."""
+
+
+class Printed:
+    """Args:
+    seconds: how often at most the output of one replica is asked for while it runs.
+    """
+
+    def __init__(self, api: ApiServer, finder: Finder, directories: Directories, seconds: float) -> None:
+        self._api = api
+        self._finder = finder
+        self._directories = directories
+        self._seconds = seconds
+        self._kept: dict[tuple[AttemptRef, Replica], float] = {}
+        self._unread_since: dict[AttemptRef, float] = {}
+
+    def read(self, ref: AttemptRef, replica: Replica, offset: int, limit: int) -> bytes:
+        """At most `limit` bytes from `offset` on."""
+        try:
+            with open_regular(self._file(ref, replica)) as (descriptor, _):
+                return read_at(descriptor, limit, offset)
+        except OSError:
+            return b""
+
+    def end(self, ref: AttemptRef, replica: Replica, limit: int) -> bytes:
+        """The last `limit` bytes."""
+        try:
+            with open_regular(self._file(ref, replica)) as (descriptor, about):
+                return read_at(descriptor, limit, max(0, about.st_size - limit))
+        except OSError:
+            return b""
+
+    def keep_all(self, ref: AttemptRef, replicas: Sequence[Replica], found: Found) -> bool:
+        """Keep all that an attempt has printed; false if it can't be had for now.
+
+        It can't be had any more of a node that is gone, which is not waited for.
+        """
+        try:
+            for replica in replicas:
+                keep(self._api, found.pods.get(replica, ()), self._directories.of_replica(ref, replica))
+        except Unreachable as error:
+            since = self._unread_since.setdefault(ref, time.monotonic())
+            if time.monotonic() - since < PATIENCE_SECONDS:
+                return False
+            log.warning("what an attempt printed last is lost", attempt=ref.name, reason=str(error))
+        self._unread_since.pop(ref, None)
+        for replica in replicas:
+            self._kept.pop((ref, replica), None)
+        return True
+
+    def _file(self, ref: AttemptRef, replica: Replica) -> Path:
+        """The file of what it has printed, with what is new unless that was asked for just now."""
+        directory = self._directories.of_replica(ref, replica)
+        last = self._kept.get((ref, replica), -math.inf)
+        is_over = Record(self._directories.of_attempt(ref)).end() is not None
+        if not is_over and time.monotonic() - last >= self._seconds:
+            self._kept[(ref, replica)] = time.monotonic()
+            try:
+                if pods := self._finder.find_one(ref).pods.get(replica):
+                    keep(self._api, pods, directory)
+            except Unreachable as error:
+                # It comes later: one node that does not answer is no reason to leave the job alone.
+                log.info("a replica's output can't be read for now", attempt=ref.name, reason=str(error))
+        return output_file(directory)
