@@ -1,7 +1,7 @@
 """Points of a search as they are written in requests, and rules about them (docs/contract.md 6.6, 6.7)."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from api_schemas.enums import ParameterType
@@ -10,7 +10,10 @@ from api_schemas.hyperparameters import HyperparameterSpec, InitialTrial, Parame
 from api_schemas.names import shortened
 
 Point: TypeAlias = Mapping[str, int | float | str]
-COUNTED_POINTS = 100_000
+MAX_CONDITIONS = 100
+"""Of a search in all: each is looked at for every point."""
+MAX_CONDITION_VALUES = 1000
+COUNTED_POINTS = 10_000
 """The worker goes through a grid with rules, to know what they leave of it."""
 
 
@@ -25,6 +28,8 @@ def initial_violations(at: str, spec: HyperparameterSpec) -> Iterator[FieldViola
     if not spec.params:
         return  # What they are to be points of is known when the job is that it resumes.
     known = {parameter.parameter_name or "": parameter for parameter in spec.params}
+    active_if = {name: _all_of(parameter.conditions, known) for name, parameter in known.items()}
+    forbidden = [_all_of(combination.conditions, known) for combination in spec.forbidden]
     for index, trial in enumerate(spec.initial_trials):
         path = f"{at}.initial_trials[{index}].hyperparameters"
         for name in trial.hyperparameters:
@@ -33,7 +38,7 @@ def initial_violations(at: str, spec: HyperparameterSpec) -> Iterator[FieldViola
         point: dict[str, int | float | str] = {}
         for name, parameter in known.items():
             text = trial.hyperparameters.get(name)
-            if not is_active(parameter, point, known):
+            if not all(holds(point) for holds in active_if[name]):
                 if text is not None:
                     yield FieldViolation(path, f"'{shortened(name)}' is not active with these values.")
             elif text is None:
@@ -43,28 +48,31 @@ def initial_violations(at: str, spec: HyperparameterSpec) -> Iterator[FieldViola
                     point[name] = read_value(parameter, text)
                 except ValueError as problem:
                     yield FieldViolation(path, f"'{shortened(name)}': '{shortened(text)}' {problem}.")
-        for number, combination in enumerate(spec.forbidden):
-            if all(holds(condition, point, known) for condition in combination.conditions):
+        for number, combination in enumerate(forbidden):
+            if all(holds(point) for holds in combination):
                 yield FieldViolation(path, f"Is forbidden by forbidden[{number}].")
 
 
-def is_active(parameter: ParameterSpec, point: Point, known: Mapping[str, ParameterSpec]) -> bool:
-    """Whether a parameter is active in a point, of which those that stand before it are known."""
-    return all(holds(condition, point, known) for condition in parameter.conditions)
+def _all_of(
+    conditions: Sequence[ParameterCondition], known: Mapping[str, ParameterSpec]
+) -> list[Callable[[Point], bool]]:
+    """Whether each condition, which has been checked, holds of the active parameters of a point."""
+    return [_reader(condition, known[condition.parameter_name or ""]) for condition in conditions]
 
 
-def holds(condition: ParameterCondition, point: Point, known: Mapping[str, ParameterSpec]) -> bool:
-    """Whether a condition, which the door has checked, holds of the active parameters of a point."""
+def _reader(condition: ParameterCondition, parameter: ParameterSpec) -> Callable[[Point], bool]:
     name = condition.parameter_name or ""
-    if name not in point:
-        return False
-    value = point[name]
-    if condition.values:
-        return any(read_value(known[name], text) == value for text in condition.values)
-    if isinstance(value, str):
-        return False
-    low, high = condition.min, condition.max
-    return (low is None or value >= number_of(low)) and (high is None or value <= number_of(high))
+    values = {read_value(parameter, text) for text in condition.values}
+    low = -math.inf if condition.min is None else number_of(condition.min)
+    high = math.inf if condition.max is None else number_of(condition.max)
+
+    def holds(point: Point) -> bool:
+        value = point.get(name)
+        if value is None or values:
+            return value in values
+        return not isinstance(value, str) and low <= value <= high
+
+    return holds
 
 
 def point_of(spec: HyperparameterSpec, trial: InitialTrial) -> dict[str, int | float | str]:
@@ -81,6 +89,10 @@ def point_of(spec: HyperparameterSpec, trial: InitialTrial) -> dict[str, int | f
 def conditions_violations(at: str, spec: HyperparameterSpec) -> list[FieldViolation]:
     """Everything that is wrong with the conditions of parameters, and with forbidden combinations."""
     found: list[FieldViolation] = []
+    count = sum(len(parameter.conditions) for parameter in spec.params)
+    count += sum(len(combination.conditions) for combination in spec.forbidden)
+    if count > MAX_CONDITIONS:
+        return [FieldViolation(at, f"At most {MAX_CONDITIONS} conditions in all; these are {count}.")]
     names = [parameter.parameter_name or "" for parameter in spec.params]
     known = dict(zip(names, spec.params, strict=True))
     for index, parameter in enumerate(spec.params):
@@ -117,6 +129,9 @@ def _condition_violations(
     has_bounds = any(bound is not None for bound in bounds.values())
     if bool(condition.values) == has_bounds:
         yield FieldViolation(f"{at}.values", "Give either values, or min, max or both.")
+        return
+    if len(condition.values) > MAX_CONDITION_VALUES:
+        yield FieldViolation(f"{at}.values", f"At most {MAX_CONDITION_VALUES}.")
         return
     for number, text in enumerate(condition.values):
         try:

@@ -13,7 +13,7 @@ from math import prod
 from tuning.parameters import Value
 from tuning.space import Space, Values
 
-COUNTED = 100_000
+COUNTED = 10_000
 """A whole space of up to so many points is gone through, to know which of them the rules leave."""
 
 

@@ -59,8 +59,12 @@ def _replay(study: Study, decision: Decision, trials: Mapping[int, Trial]) -> Re
     if "insteadOf" in decision.outcome:
         search = replace(search, algorithm=decision.algorithm, arguments={})
     became: list[Mapping[str, Any]] = [trials[number].values for number in decision.outcome["trials"]]
-    # Made anew for each: whatever the one that was asked had remembered may not matter.
-    suggester = search.make()
+    try:
+        # Made anew for each: whatever the one that was asked had remembered may not matter.
+        suggester = search.make()
+    except ValueError:
+        # One that was plugged in, and is no more or refuses its arguments now.
+        return Replayed(decision, Verdict.OTHER_VERSION, became, [])
     version = suggester.algorithm[:64], suggester.version[:32]
     if version != (decision.algorithm, decision.version):
         return Replayed(decision, Verdict.OTHER_VERSION, became, [])

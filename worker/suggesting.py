@@ -4,7 +4,7 @@ A search may hang or raise: a user's own may do anything, and linear algebra has
 a job. So it is asked through an `Ask`, which gives points or raises `NoAnswer`; then a quasi-random point is
 served, and the answer says so.
 
-`ask_here` asks in this process, and so has no time limit; `worker/suggesting_processes.py` has one.
+`AskHere` asks in this process, and so has no time limit; `worker/suggesting_processes.py` has one.
 """
 
 from collections.abc import Callable, Mapping, Sequence

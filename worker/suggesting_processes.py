@@ -60,7 +60,10 @@ class SuggestingProcesses:
             NoAnswer: it took too long, or the search raised something.
         """
         began = time.monotonic()
-        process = self._take(question.study)
+        try:
+            process = self._take(question.study)
+        except OSError as error:
+            raise NoAnswer(f"no process can be started: {error.strerror}") from error
         try:
             return process.ask(question, began + self._seconds)
         except _Gone as error:

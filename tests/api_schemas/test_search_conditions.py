@@ -73,9 +73,15 @@ def test_a_combination_of_nothing_is_refused() -> None:
 
 
 def test_a_grid_with_rules_has_its_limits() -> None:
-    many = {"parameterName": "n", "type": "INTEGER", "minValue": 1, "maxValue": 100_001}
+    many = {"parameterName": "n", "type": "INTEGER", "minValue": 1, "maxValue": 10_001}
     assert fields(refusal(conditional(SGD, last=many, algorithm="GRID_SEARCH"))) == [f"{AT}.params"]
     assert training(conditional(SGD, last=many)).hyperparameters
+
+
+def test_there_are_only_so_many() -> None:
+    assert fields(refusal(forbidding(*[SGD] * 101))) == [AT]
+    many = {"parameterName": "batch", "values": ["32"] * 1001}
+    assert fields(refusal(forbidding(many))) == [f"{AT}.forbidden[0].conditions[0].values"]
 
 
 class TestInitialTrials:

@@ -264,3 +264,20 @@ def test_linear_algebra_keeps_to_one_thread() -> None:
     with one_thread():
         threads = {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
     assert threads == {1}
+
+
+def test_a_kernel_that_rounding_has_left_without_a_root_gets_some_noise() -> None:
+    rows = np.array([[0.5], [0.5], [0.5 + 1e-12], [0.9]])
+    data = Data(rows, np.array([0.0, 1.0, -1.0, 0.5]), np.ones(4))
+    process = GaussianProcess(Shape(np.array([0.5]), 0.0), data, np.array([False]))
+    mean, deviation = process.predict(np.array([[0.5], [0.1]]))
+    assert np.isfinite(mean).all()
+    assert (deviation > 0.0).all()
+    with pytest.raises(np.linalg.LinAlgError):
+        model.root_of(np.full((2, 2), np.nan))
+
+
+def test_a_root_is_that_of_the_kernel_itself_where_it_has_one() -> None:
+    kernel = np.array([[2.0, 0.5], [0.5, 1.0]])
+    root = model.root_of(kernel)
+    assert root @ root.T == pytest.approx(kernel, abs=1e-15)

@@ -137,12 +137,14 @@ def root_of(kernel: Array) -> Array:
         LinAlgError: the kernel is not finite.
     """
     # Rows that are all but equal, under next to no noise, make it singular to the last digit.
-    for more in (0.0, 1e-9, 1e-7, 1e-5, 1e-3):
-        noisy = kernel.copy() if more else kernel
-        noisy[np.diag_indices(len(kernel))] += more
+    for more in (0.0, 1e-9, 1e-7, 1e-5, 1e-3, 1.0):
+        noisy = kernel + more * np.eye(len(kernel)) if more else kernel
         with suppress(np.linalg.LinAlgError):
-            return np.asarray(cholesky(noisy, lower=True, check_finite=False))
-    return np.asarray(cholesky(kernel + np.eye(len(kernel)), lower=True, check_finite=False))
+            lower = np.asarray(cholesky(noisy, lower=True, check_finite=False))
+            # What is not finite goes on to the last entry, and is no error to LAPACK.
+            if np.isfinite(lower[-1, -1]):
+                return lower
+    raise np.linalg.LinAlgError("the kernel has no Cholesky factor")
 
 
 class GaussianProcess:
