@@ -34,6 +34,8 @@ from worker.launchers.machine_memory import find_memory
 from worker.launchers.protocol import JobRef, Launcher
 from worker.reconcile import Pace, Reconciler
 from worker.retention import Kept, Retention
+from worker.study import Studies
+from worker.suggesting_processes import SuggestingProcesses
 from worker.tasks import add_tasks, make_notify
 
 log = structlog.get_logger(__name__)
@@ -160,7 +162,10 @@ class Hands:
             max_lost_attempts=settings.max_lost_attempts,
             retry_backoff_seconds=settings.retry_backoff_seconds,
         )
-        reconciler = Reconciler(database, self._launcher, pace, name, notify=self._tell_due)
+        # Before the lease runs out, there has to be time to use the answer.
+        self._suggesting = SuggestingProcesses(min(settings.suggest_seconds, settings.lease_seconds / 2))
+        studies = Studies(lambda: self._suggesting)
+        reconciler = Reconciler(database, self._launcher, pace, name, notify=self._tell_due, studies=studies)
         add_tasks(app, database, reconciler, pace.farthest_seconds)
         self._told = threading.Event()
         self._retention = _retention(settings, database, self._launcher, self._told)
@@ -199,6 +204,7 @@ class Hands:
         self._thread.join(STOP_SECONDS)
         if self._retention is not None and self._retention.is_alive():
             self._retention.join(STOP_SECONDS)
+        self._suggesting.close()
         self._launcher.close()
 
     def _run(self) -> None:

@@ -64,7 +64,7 @@ from worker.observe import Sight, observe
 from worker.resources import Need, Share, need_of
 from worker.room import Room, read_room
 from worker.stopping import report_stops, stop_hopeless
-from worker.study import Studies, Suggested
+from worker.study import PLAIN_TRAINING, Studies, Suggested
 from worker.trial_spec import attempt_spec
 from worker.turns import whose_turn
 from worker.verdict import verdict
@@ -110,15 +110,16 @@ class Reconciler:
         owner: str,
         clock: Callable[[], float] = time.time,
         notify: Callable[[int], None] = lambda job_pk: None,
+        studies: Studies | None = None,
     ) -> None:
-        """`notify` tells that a job is due; what it tells may be lost."""
+        """`notify` tells that a job is due; what it tells may be lost. `studies` make the suggestions."""
         self._database = database
         self._launcher = launcher
         self._pace = pace
         self._owner = owner
         self._clock = clock
         self._notify = notify
-        self._studies = Studies()
+        self._studies = studies or Studies()
         self._logs = LogKeeper(database, launcher, clock)
         self._told: set[tuple[int, str]] = set()
 
@@ -386,7 +387,7 @@ class Reconciler:
                 with self._database.write() as session:
                     self._wait(session, self._hold(session, lease), need, why)
             return []
-        suggested = Suggested([{}], 0, [], 0.0) if study is None else study.suggest(live, wanted)
+        suggested = PLAIN_TRAINING if study is None else study.suggest(live, wanted)
         if not suggested.values:
             # A finite space is exhausted: the job is over when its last trial is.
             if live:
@@ -416,7 +417,15 @@ class Reconciler:
             add_log_entries(session, job.project, job.id, commands, now)
             if study is not None and trials:
                 session.add(study.record_suggestion(job, suggested, [t.number for t in trials], now))
+                self._tell_stand_in(session, job, suggested, now)
         return trials
+
+    def _tell_stand_in(self, session: Session, job: Job, suggested: Suggested, now: float) -> None:
+        answer = suggested.answer
+        if answer.instead_of is not None:
+            said = f"{answer.instead_of} gave no suggestion ({answer.because}); a quasi-random one is tried."
+            tell(session, job, said, severity="WARNING", now=now)
+            log.warning("no suggestion", algorithm=answer.instead_of, reason=answer.because)
 
     def _room(self, session: Session) -> Room:
         return read_room(session, self._launcher.machine)
