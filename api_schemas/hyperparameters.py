@@ -78,9 +78,6 @@ class HyperparameterSpec(Message):
     resume_previous_job_id: Text | None = None
     enable_trial_early_stopping: Boolean | None = None
     algorithm: Annotated[Algorithm, reads(Algorithm), WRITES_NAME] | None = None
-    early_stopping: Annotated[
-        EarlyStoppingSpec | None, Field(description="Ours: by which rule trials are stopped early, and when.")
-    ] = None
     search_algorithm: Annotated[
         SearchAlgorithm | None, Field(description="Ours: instead of algorithm, one that v1 never had.")
     ] = None
@@ -90,6 +87,9 @@ class HyperparameterSpec(Message):
     forbidden: Annotated[
         list[ForbiddenCombination], Field(description="Ours: what is not to be tried.", default_factory=list)
     ]
+    early_stopping: Annotated[
+        EarlyStoppingSpec | None, Field(description="Ours: by which rule trials are stopped early, and when.")
+    ] = None
 
     @property
     def effective_goal(self) -> GoalType:

@@ -128,7 +128,7 @@ class JobAnswer(Job):
     job_position: Int64 | None = None
     wait_reason: Annotated[
         Text | None,
-        Field(description="Ours: what the job waits for, while it has no trial for want of room."),
+        Field(description="Ours: what the job waits for, while trials can't begin."),
     ] = None
     training_output: TrainingOutput | None = None
     prediction_input: Annotated[None, Field(exclude=True)] = None

@@ -107,6 +107,8 @@ def _wires(session: Session, jobs: Sequence[Job], curves: bool, now: float) -> l
             if why:
                 # Ours: v1 had no place to say what a job waits for.
                 wire["waitReason"] = why
+        elif job.platform_waits and job.state not in FINISHED:
+            wire["waitReason"] = job.platform_waits
         output = _output(session, job, trials.get(job.id, []), stops.get(job.id, []), curves, now)
         if output:
             wire["trainingOutput"] = output

@@ -102,6 +102,8 @@ class Job(Base):
     waiting: Mapped[dict[str, Any] | None]
     """Since when it has wanted more trials than the machine has room for, how much each needs, and why there
     is no room if it has none at all; null while it does not."""
+    platform_waits: Mapped[str | None] = mapped_column(Told)
+    """What the platform lets trials wait for that have been started and have not begun; null: nothing."""
     next_check_at: Mapped[float | None]
     """When the sweep should look at it next; null once it has ended."""
     lease_owner: Mapped[str | None] = mapped_column(String(100))

@@ -12,7 +12,7 @@ from store.trials import finish_trial, new_attempt
 from worker import failures
 from worker.cluster import PRIMARY
 from worker.failure_classes import POLICIES
-from worker.launchers.protocol import AttemptPhase, AttemptStatus, LaunchFailed
+from worker.launchers.protocol import AttemptPhase, AttemptStatus, LaunchFailed, Limit
 from worker.metrics.watch import Cursor
 from worker.observe import Sight
 from worker.view import current
@@ -88,6 +88,11 @@ def close(job: Job, trial: Trial, sight: Sight, tag: str | None, retries: Retrie
         if attempt.stop_reason == TIMEOUT:
             _classify(attempt, failures.out_of_time())
         finish_trial(job, trial, State.CANCELLED, now)
+    elif status.exceeded is not None and status.exceeded.limit is Limit.TIME:
+        # The platform kept the limit, while nobody looked or by a clock that is ahead.
+        _classify(attempt, failures.too_much(status.exceeded))
+        state = State.FAILED if job.verdict is None else State.CANCELLED
+        finish_trial(job, trial, state, now, status.exceeded.sentence)
     elif (failure := failures.failure_of(status, sight.last_lines)) is not None:
         _fail(job, trial, failure, retries, now)
     else:

@@ -28,6 +28,14 @@ class FailureClass(StrEnum):
     """The platform could not start it for now: it had no process, memory, disk or port left."""
     HW_FAULT = "HW_FAULT"
     """A GPU failed."""
+    IMAGE = "IMAGE"
+    """The image of a container can't be had."""
+    EVICTED = "EVICTED"
+    """The platform stopped it for reasons of its own, as to empty a machine."""
+    PREEMPTED = "PREEMPTED"
+    """It had to make way for something of higher priority."""
+    NODE_LOST = "NODE_LOST"
+    """The platform lost the machine that it ran on."""
     LOST = "LOST"
     """It vanished: the machine restarted, or everything of it was killed from outside."""
 
@@ -67,7 +75,11 @@ POLICIES = {
     FailureClass.NO_METRIC: Policy(counts=False, retried=False, told=Told.RESULT),
     FailureClass.TIMEOUT: Policy(counts=False, retried=False, told=Told.NOTHING),
     FailureClass.CONFIG: Policy(counts=False, retried=False, told=Told.NOTHING),
+    FailureClass.IMAGE: Policy(counts=False, retried=False, told=Told.NOTHING),
     FailureClass.LAUNCH: PLATFORMS,
+    FailureClass.EVICTED: PLATFORMS,
+    FailureClass.PREEMPTED: PLATFORMS,
+    FailureClass.NODE_LOST: PLATFORMS,
     FailureClass.HW_FAULT: PLATFORMS,
     FailureClass.LOST: PLATFORMS,
 }

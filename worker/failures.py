@@ -13,7 +13,9 @@ from worker.failure_classes import FailureClass
 from worker.launchers.protocol import (
     AttemptPhase,
     AttemptStatus,
+    Cause,
     Exceeded,
+    Fault,
     Limit,
     MemoryUse,
     ReplicaEnd,
@@ -45,6 +47,16 @@ BEYOND = {
     Limit.OUTPUT: FailureClass.OUTPUT,
     Limit.DISK: FailureClass.DISK,
     Limit.MEMORY: FailureClass.OOM_HOST,
+    Limit.TIME: FailureClass.TIMEOUT,
+}
+
+BY_PLATFORM = {
+    Fault.EVICTED: FailureClass.EVICTED,
+    Fault.PREEMPTED: FailureClass.PREEMPTED,
+    Fault.NODE_LOST: FailureClass.NODE_LOST,
+    Fault.REFUSED: FailureClass.LAUNCH,
+    Fault.IMAGE: FailureClass.IMAGE,
+    Fault.CONFIG: FailureClass.CONFIG,
 }
 
 
@@ -62,7 +74,7 @@ def failure_of(status: AttemptStatus, last_lines: Mapping[ReplicaEnd, str]) -> F
         last_lines: the end of what each replica printed that failed.
     """
     if status.phase is AttemptPhase.LOST:
-        return lost(status.lost)
+        return lost(status.lost) if status.cause is None else by_platform(status.cause)
     if status.exceeded is not None:
         return too_much(status.exceeded, status.memory)
     if status.exit_code == 0:
@@ -114,6 +126,11 @@ def lost(replica: Replica = PRIMARY) -> Failure:
         "group was killed from outside."
     )
     return Failure(FailureClass.LOST, message, {})
+
+
+def by_platform(cause: Cause) -> Failure:
+    """An attempt that the platform ended, or could not begin, and says why."""
+    return Failure(BY_PLATFORM[cause.fault], cause.sentence, {"fault": cause.fault})
 
 
 def too_much(exceeded: Exceeded, memory: MemoryUse = UNKNOWN) -> Failure:

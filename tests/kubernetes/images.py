@@ -4,38 +4,53 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
 import tempfile
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.kubernetes.programs import cache, program
 
 PAUSE = "localhost/pause:1"
 PYTHON = "localhost/python:1"
+RUNTIME = "localhost/runtime:1"
+INSTALLED = ("pip", "setuptools", "wheel", "scikit-learn", "tensorboard", "cloudml-hypertune")
+"""What the runtime has, with all that it requires, of what the tests' own interpreter has."""
 APPLETS = ("sh", "ls", "cat", "sleep", "echo", "mkdir", "id", "env", "tail", "kill", "true", "false")
 
 
 def images() -> list[Path]:
-    """The images as files that `ctr images import` takes, made at the first call."""
+    """The images of every node as files that `ctr images import` takes, made at the first call."""
+    return [_made(PAUSE, _busybox, ["sleep", "infinity"]), _made(PYTHON, _python, ["python3"])]
+
+
+def runtime() -> Path:
+    """The image RUNTIME, which is large: for tests that need packages."""
+    return _made(RUNTIME, _runtime, ["python3"])
+
+
+def _made(name: str, make: Callable[[Path], None], command: list[str]) -> Path:
     folder = cache() / "images-1"
     folder.mkdir(parents=True, exist_ok=True)
-    made = []
-    for name, make, command in ((PAUSE, _busybox, ["sleep", "infinity"]), (PYTHON, _python, ["python3"])):
-        file = folder / f"{name.rpartition('/')[2].replace(':', '-')}.tar"
-        if not file.exists():
-            with tempfile.TemporaryDirectory(dir=folder) as work:
-                root = Path(work) / "root"
-                root.mkdir()
-                make(root)
-                part = Path(work) / file.name
-                write_image(name, root, command, part)
-                part.rename(file)
-        made.append(file)
-    return made
+    file = folder / f"{name.rpartition('/')[2].replace(':', '-')}.tar"
+    if not file.exists():
+        with tempfile.TemporaryDirectory(dir=folder) as work:
+            root = Path(work) / "root"
+            root.mkdir()
+            make(root)
+            part = Path(work) / file.name
+            write_image(name, root, command, part)
+            part.rename(file)
+    return file
 
 
 def write_image(name: str, root: Path, command: list[str], file: Path) -> None:
@@ -108,6 +123,37 @@ def _python(root: Path) -> None:
     (root / "usr" / "bin").mkdir(parents=True, exist_ok=True)
     for name in ("python", "python3"):
         (root / "bin" / name).symlink_to(interpreter)
+
+
+def _runtime(root: Path) -> None:
+    """The same with packages, where it looks for them."""
+    _python(root)
+    # `venv` imports it, and asks it for nothing without pip.
+    library = Path(sysconfig.get_path("stdlib")).resolve()
+    for file in (library / "ensurepip").glob("*.py"):
+        _copy(file, root)
+    into = root / str(library).lstrip("/") / "site-packages"
+    wanted, seen = list(INSTALLED), set()
+    while wanted:
+        name = wanted.pop()
+        if canonicalize_name(name) in seen:
+            continue
+        seen.add(canonicalize_name(name))
+        try:
+            package = distribution(name)
+        except PackageNotFoundError:
+            continue
+        needs = map(Requirement, package.requires or ())
+        wanted += [each.name for each in needs if each.marker is None or each.marker.evaluate({"extra": ""})]
+        for file in package.files or ():
+            if ".." not in file.parts and "__pycache__" not in file.parts and "tests" not in file.parts:
+                target = into / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file.locate(), target)
+    # What wheels bring along is there already.
+    for shared in _shared(list(into.rglob("*.so"))):
+        if not shared.is_relative_to(root):
+            _copy(shared, root)
 
 
 def _shared(programs: list[Path]) -> set[Path]:

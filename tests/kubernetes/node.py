@@ -1,5 +1,6 @@
 """A real node beside a real control plane: kubelet, containerd and runc, as root, in a network namespace."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ from pathlib import Path
 from tests.kubernetes.cluster import ControlPlane
 from tests.kubernetes.images import PAUSE, images
 from tests.kubernetes.names_server import NamesServer
-from tests.kubernetes.programs import PLUGINS, NoKubernetes, program
+from tests.kubernetes.programs import PLUGINS, NoKubernetes, cache, program
 from tests.running_service import wait_until
 
 NAME = "node1"
@@ -49,8 +50,12 @@ class Cluster(ControlPlane):
                 "containernetworking-plugins"
             )
         super().__init__()
+        # Its addresses are the same each time: on one machine there is one node at a time.
+        self._alone = (cache() / "node.lock").open("w")
+        fcntl.flock(self._alone, fcntl.LOCK_EX)
         self._space = f"vernier-{self.home.name.rpartition('-')[2]}"[:32]
         self._link = f"v{os.getpid() % 10**8}h"[:15]
+        self._images: set[Path] = set()
         self._kept: dict[str, str] = {}
         self._names: NamesServer | None = None
         self.host = f"{NET}.2"
@@ -80,13 +85,20 @@ class Cluster(ControlPlane):
                 except OSError:
                     continue
         shutil.rmtree(self.home, ignore_errors=True)
+        self._alone.close()
+
+    def add_image(self, file: Path) -> None:
+        """Let the node have an image besides those that it has from the start."""
+        if file not in self._images:
+            assert self._ctr("-n", "k8s.io", "images", "import", str(file)), file
+            self._images.add(file)
 
     def restart_kubelet(self) -> None:
         """As a node that reboots its agent; its pods go on."""
         self._end("kubelet")
         self._start_kubelet()
 
-    def add_gpus(self, count: int) -> None:
+    def set_gpus(self, count: int) -> None:
         """Let the node have so many GPUs, in the books of the scheduler and the kubelet."""
         change = [{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": str(count)}]
         with self.client() as http:
@@ -177,7 +189,7 @@ class Cluster(ControlPlane):
         self._run("containerd", f"--config={settings}", where=program("containerd"))
         self._until("containerd", lambda: self._ctr("version"))
         for image in images():
-            assert self._ctr("-n", "k8s.io", "images", "import", str(image)), image
+            self.add_image(image)
 
     def _start_kubelet(self) -> None:
         (self.home / "resolv.conf").touch()

@@ -18,6 +18,7 @@ from worker.launchers.kubernetes.launcher import KubernetesLauncher
 from worker.launchers.kubernetes.pods import PodSettings, Volume
 from worker.launchers.kubernetes.states import is_live
 from worker.launchers.protocol import AttemptRef, AttemptSpec, Container, JobRef
+from worker.resources import Machine
 
 JOB = JobRef("a-project", "a_job")
 USER = 1000
@@ -29,6 +30,9 @@ class KubernetesPlatform:
     """Launchers of one owner; trainers are modules on a volume that is a folder of this machine."""
 
     streams_apart = False
+    image: str | None = PYTHON
+    memory = "64Mi"
+    queue: str | None = None
 
     def __init__(self, cluster: RealCluster, root: Path) -> None:
         self._kubeconfig = cluster.kubeconfig("admin")
@@ -45,14 +49,21 @@ class KubernetesPlatform:
         self._launchers: list[KubernetesLauncher] = []
         self._count = itertools.count()
 
-    def launcher(self, ended: Callable[[JobRef], None] = lambda job: None) -> KubernetesLauncher:
+    def launcher(
+        self,
+        ended: Callable[[JobRef], None] = lambda job: None,
+        patience_seconds: float = 120.0,
+        max_package_bytes: int = 10**8,
+    ) -> KubernetesLauncher:
         settings = PodSettings(
-            image=PYTHON,
+            image=self.image,
             volume=Volume(self.root, host_path=self.root, for_all=(self.folder, self._modules)),
             user=USER,
             cpu="10m",
-            memory="64Mi",
+            memory=self.memory,
             grace_seconds=GRACE_SECONDS,
+            patience_seconds=patience_seconds,
+            queue=self.queue,
             pull_policy="Never",
         )
         launcher = KubernetesLauncher(
@@ -60,9 +71,10 @@ class KubernetesPlatform:
             self.owner,
             settings,
             self.jobs_dir,
-            4,
+            Machine(4),
             ended,
             output_seconds=0.1,
+            max_package_bytes=max_package_bytes,
         )
         self._launchers.append(launcher)
         return launcher
@@ -111,6 +123,9 @@ class KubernetesPlatform:
     def wipe_out_replica(self, ref: AttemptRef, replica: Replica) -> None:
         attempt = names.attempt_digest(self.owner, ref)
         self._delete(f"{names.ATTEMPT}={attempt},{names.REPLICA}={replica.name}")
+
+    def wipe_out_preparation(self, job: JobRef) -> None:
+        self._delete(f"{names.ATTEMPT}={names.preparation_digest(self.owner, job)}")
 
     def close(self) -> None:
         for launcher in self._launchers:

@@ -2,14 +2,12 @@
 
 import json
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.kubernetes.images import PYTHON
 from tests.kubernetes.node import Cluster
-from tests.kubernetes.platform import KubernetesPlatform, kubernetes_platform
+from tests.kubernetes.platform import KubernetesPlatform
 from tests.running_service import wait_until
 from tests.worker.launcher_contract import (
     CLUSTER,
@@ -25,19 +23,15 @@ from worker.cluster import PRIMARY, Role
 from worker.launchers.kubernetes import names
 from worker.launchers.kubernetes.api import JOBS
 from worker.launchers.kubernetes.objects import sealed
-from worker.launchers.protocol import AttemptPhase, AttemptStatus, Container, LaunchFailed, Stream
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with Cluster() as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def platform(cluster: Cluster, tmp_path: Path) -> Iterator[KubernetesPlatform]:
-    with kubernetes_platform(cluster, tmp_path) as platform:
-        yield platform
+from worker.launchers.protocol import (
+    AttemptPhase,
+    AttemptStatus,
+    Container,
+    Exceeded,
+    LaunchFailed,
+    Limit,
+    Stream,
+)
 
 
 class TestContract(LauncherContract):
@@ -174,14 +168,15 @@ class TestWhatAClusterDoes:
         status = end_of(launcher, spec.ref)
         assert (status.phase, status.exit_code) == (AttemptPhase.ENDED, -signal.SIGKILL)
         assert status.exceeded is not None
-        assert "memory" in status.exceeded
+        assert status.exceeded.limit is Limit.MEMORY
 
     def test_what_runs_too_long_is_ended_by_the_cluster(self, platform: KubernetesPlatform) -> None:
         spec = platform.spec("signal.pause()", max_seconds=2)
         launcher = platform.launcher()
         launcher.launch(spec)
         status = end_of(launcher, spec.ref)
-        assert status.exceeded == "The replica master 0 ran longer than the 2 s that it may."
+        sentence = "The replica master 0 ran longer than the 2 s that it may."
+        assert status.exceeded == Exceeded(Limit.TIME, sentence)
         assert not status.told_to_stop
 
 
@@ -219,3 +214,16 @@ for n in range(2000):
         assert all("ttlSecondsAfterFinished" in job["spec"] for job in platform.jobs())
         record = platform.jobs_dir / "a-project" / "a_job" / "trials" / "1" / "1" / "ended.json"
         assert json.loads(record.read_text())["phase"] == "ENDED"
+
+    def test_what_has_been_read_of_an_ended_job_can_be_let_go_of(self, platform: KubernetesPlatform) -> None:
+        spec = platform.spec("print('here'); open('kept', 'w').close(); tell('done')")
+        launcher = platform.launcher()
+        launcher.launch(spec)
+        end_of(launcher, spec.ref)
+        assert launcher.read_output(spec.ref, Stream.OUT, 0, 10) == b"here\n"
+        launcher.discard(spec.ref.job, everything=False)
+        assert launcher.read_output(spec.ref, Stream.OUT, 0, 10) == b""
+        (work,) = launcher.metric_places(spec.ref, None).roots
+        assert (work / "kept").exists()
+        launcher.discard(spec.ref.job, everything=True)
+        assert not list(platform.jobs_dir.rglob("kept"))

@@ -25,10 +25,10 @@ OURS = {
     "GoogleCloudMlV1__HyperparameterSpec.initialTrials",
     "GoogleCloudMlV1__HyperparameterSpec.searchAlgorithm",
     "GoogleCloudMlV1__Job.waitReason",
+    "GoogleCloudMlV1__ParameterSpec.conditions",
     "GoogleCloudMlV1__HyperparameterOutput.earlyStop",
     "GoogleCloudMlV1__HyperparameterSpec.earlyStopping",
     "GoogleCloudMlV1__TrainingOutput.earlyStopping",
-    "GoogleCloudMlV1__ParameterSpec.conditions",
     "GoogleCloudMlV1__HyperparameterSpec.algorithm: POPULATION_BASED_TRAINING",
 }
 """What is in our document and not in v1's."""
@@ -173,13 +173,9 @@ def test_all_methods_of_v1_for_jobs_are_served() -> None:
 
 
 OUR_MESSAGES = {
-    "GoogleCloudMlV1__EarlyStop",
-    "GoogleCloudMlV1__EarlyStoppingOutput",
-    "GoogleCloudMlV1__EarlyStoppingSpec",
-    "GoogleCloudMlV1__ForbiddenCombination",
-    "GoogleCloudMlV1__InitialTrial",
-    "GoogleCloudMlV1__ParameterCondition",
-    "GoogleCloudMlV1__SearchAlgorithm",
+    *(f"GoogleCloudMlV1__{name}" for name in ("EarlyStop", "EarlyStoppingOutput", "EarlyStoppingSpec")),
+    *(f"GoogleCloudMlV1__{name}" for name in ("ForbiddenCombination", "InitialTrial")),
+    *(f"GoogleCloudMlV1__{name}" for name in ("ParameterCondition", "SearchAlgorithm")),
 }
 
 

@@ -1,14 +1,25 @@
 """How an attempt is, from Jobs and pods as a cluster has been seen to show them."""
 
+import json
 import signal
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from worker.cluster import PRIMARY, Replica, Role
 from worker.launchers.kubernetes import names
+from worker.launchers.kubernetes.pods import TOLD_SECONDS
 from worker.launchers.kubernetes.states import attempt_status, exit_code, replica_status
-from worker.launchers.protocol import AttemptPhase, AttemptStatus, ReplicaEnd
+from worker.launchers.protocol import (
+    AttemptPhase,
+    AttemptStatus,
+    Cause,
+    Exceeded,
+    Fault,
+    Limit,
+    ReplicaEnd,
+)
 
 RUNNING, LOST = AttemptStatus(AttemptPhase.RUNNING), AttemptStatus(AttemptPhase.LOST)
 STOPPED = AttemptStatus(AttemptPhase.LOST, told_to_stop=True)
@@ -23,7 +34,7 @@ def _job(finished: str = "", reason: str = "", message: str = "", told: bool = F
     condition = {"type": finished, "status": "True", "reason": reason, "message": message}
     return {
         "metadata": {"annotations": {names.TOLD: "true"} if told else {}},
-        "spec": {"activeDeadlineSeconds": 60, **spec},
+        "spec": spec,
         "status": {"conditions": [condition]} if finished else {},
     }
 
@@ -33,12 +44,14 @@ def _pod(
     code: int | None = None,
     reason: str = "",
     why: str = "",
-    disrupted: bool = False,
+    disrupted: bool | str = False,
     deleted: bool = False,
     created: int = 1,
+    limit: int = TOLD_SECONDS,
 ) -> Any:
     """
     Args:
+        limit: its activeDeadlineSeconds.
         reason: the pod's own.
         why: the reason why the container ended.
     """
@@ -49,14 +62,24 @@ def _pod(
     if reason:
         status["reason"] = reason
     if disrupted:
-        status["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
+        by = disrupted if isinstance(disrupted, str) else "EvictionByEvictionAPI"
+        told = {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": by,
+            "message": "Eviction API: evicting",
+        }
+        status["conditions"] = [told]
     if code is not None:
         status["containerStatuses"] = [{"state": {"terminated": {"exitCode": code, "reason": why}}}]
-    return {"metadata": metadata, "spec": {}, "status": status}
+    resources = {"limits": {"memory": "64Mi"}}
+    spec = {"activeDeadlineSeconds": limit, "nodeName": "node1", "containers": [{"resources": resources}]}
+    return {"metadata": metadata, "spec": spec, "status": status}
 
 
+EVICTED = Cause(Fault.EVICTED, "The replica master 0 was evicted: Eviction API: evicting.")
+REFUSED = Cause(Fault.REFUSED, "Its node would not have the replica master 0: UnexpectedAdmissionError")
 BY_POLICY = "Container trial for pod default/x failed with exit code 137 matching FailJob rule at index 1"
-BY_DEADLINE = "Job was active longer than specified deadline"
 
 
 @pytest.mark.parametrize(
@@ -94,14 +117,14 @@ def test_from_the_first_pod_to_the_end(job: Any, pods: list[Any], status: Attemp
         (_job(), [_pod("Failed", 137, "Evicted", disrupted=True)], RUNNING),
         (_job(), [_pod("Failed", 137, disrupted=True), _pod("Running", created=2)], RUNNING),
         (_job(), [_pod("Succeeded", 0, created=2), _pod("Failed", 137, disrupted=True)], _ended(0)),
-        (_job("Failed"), [_pod("Failed", 137, disrupted=True)], LOST),
+        (_job("Failed"), [_pod("Failed", 137, disrupted=True)], replace(LOST, cause=EVICTED)),
         (None, [], LOST),
         (None, [_pod("Running", deleted=True)], RUNNING),
         (None, [_pod("Failed", 1)], LOST),
         (_job("Complete"), [], _ended(0)),
         (_job("Failed", "PodFailurePolicy", BY_POLICY), [], _ended(-signal.SIGKILL)),
         (_job("Failed", "BackoffLimitExceeded"), [], LOST),
-        (_job("Failed"), [_pod("Failed", reason="UnexpectedAdmissionError")], LOST),
+        (_job("Failed"), [_pod("Failed", reason="UnexpectedAdmissionError")], replace(LOST, cause=REFUSED)),
         (_job("Failed"), [_pod("Failed", 137, why="ContainerStatusUnknown")], LOST),
         (_job("Failed"), [_pod("Failed", 143, deleted=True)], LOST),
     ],
@@ -136,7 +159,11 @@ def test_what_the_cluster_does_to_it_is_not_its_failure(
         (_job(told=True, suspend=True), [_pod("Pending")], RUNNING),
         (_job(told=True, suspend=True), [], STOPPED),
         (_job(told=True), [_pod("Failed", 137, disrupted=True)], RUNNING),
-        (_job(told=True, suspend=True), [_pod("Failed", 137, disrupted=True)], STOPPED),
+        (
+            _job(told=True, suspend=True),
+            [_pod("Failed", 137, disrupted=True)],
+            STOPPED,
+        ),
         (_job("Failed", told=True), [], STOPPED),
     ],
     ids=[
@@ -157,14 +184,54 @@ def test_what_was_told_to_end(job: Any, pods: list[Any], status: AttemptStatus) 
 def test_what_went_beyond_its_memory_or_its_time_says_so() -> None:
     status = replica_status(WORKER, _job(), [_pod("Failed", 137, why="OOMKilled")])
     assert status.exit_code == -signal.SIGKILL
-    assert status.exceeded == "The replica worker 1 used more memory than it may and was killed."
-    late = _job("FailureTarget", "DeadlineExceeded", BY_DEADLINE)
-    assert replica_status(PRIMARY, late, [_pod("Running", deleted=True)]) == RUNNING
-    for job in (late, _job("Failed", "DeadlineExceeded", BY_DEADLINE)):
-        for pods in ([_pod("Failed", 143, deleted=True)], []):
-            status = replica_status(PRIMARY, job, pods)
-            assert status.phase is AttemptPhase.ENDED
-            assert status.exceeded == "The replica master 0 ran longer than the 60 s that it may."
+    sentence = "The replica worker 1 used more than the 64Mi of memory that it may and was killed."
+    assert status.exceeded == Exceeded(Limit.MEMORY, sentence)
+    late = _pod("Failed", 143, "DeadlineExceeded", limit=60)
+    for told in (False, True):
+        status = replica_status(PRIMARY, _job("Failed", told=told), [late])
+        assert (status.phase, status.told_to_stop) == (AttemptPhase.ENDED, False)
+        sentence = "The replica master 0 ran longer than the 60 s that it may."
+        assert status.exceeded == Exceeded(Limit.TIME, sentence)
+
+
+@pytest.mark.parametrize(
+    ("by", "fault", "sentence"),
+    [
+        ("PreemptionByScheduler", Fault.PREEMPTED, "made way for a pod of higher priority"),
+        ("EvictionByEvictionAPI", Fault.EVICTED, "was evicted"),
+        ("TerminationByKubelet", Fault.EVICTED, "was evicted by node1"),
+        ("DeletionByTaintManager", Fault.NODE_LOST, "lost node1"),
+        ("DeletionByPodGC", Fault.NODE_LOST, "lost node1"),
+        ("SomethingNew", Fault.EVICTED, "was evicted"),
+    ],
+)
+def test_what_the_cluster_did_to_it_is_told_by_its_name(by: str, fault: Fault, sentence: str) -> None:
+    status = replica_status(PRIMARY, _job("Failed"), [_pod("Failed", 137, disrupted=by)])
+    assert status.cause == Cause(fault, f"The replica master 0 {sentence}: Eviction API: evicting.")
+
+
+def test_a_pod_that_took_too_much_of_its_nodes_disk_is_its_own_fault() -> None:
+    """Such an eviction is no disruption: the same would come of the next pod."""
+    status = replica_status(PRIMARY, _job("Failed"), [_pod("Failed", 137, "Evicted")])
+    assert status.phase is AttemptPhase.ENDED
+    assert status.exceeded is not None
+    assert status.exceeded.limit is Limit.DISK
+
+
+def test_a_program_that_is_not_there_could_not_be_started() -> None:
+    status = replica_status(PRIMARY, _job("Failed"), [_pod("Failed", 128, why="StartError")])
+    assert status.phase is AttemptPhase.LOST
+    assert status.cause == Cause(Fault.CONFIG, "The replica master 0 can't be started: StartError")
+
+
+def test_what_was_given_up_is_lost_for_the_reason_that_was_written_down_once_it_is_gone() -> None:
+    job = _job(suspend=True)
+    cause = Cause(Fault.IMAGE, "No such image.")
+    job["metadata"]["annotations"][names.GIVEN_UP] = json.dumps(cause.to_json())
+    assert replica_status(PRIMARY, job, [_pod("Pending")]) == RUNNING
+    assert replica_status(PRIMARY, job, []) == replace(LOST, cause=cause)
+    both = {PRIMARY: RUNNING, WORKER: replica_status(WORKER, job, [])}
+    assert attempt_status(both, told=False) == replace(LOST, lost=WORKER, cause=cause)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import pytest
 from tests.worker.local_platform import LocalPlatform, local_platform
 from tests.worker.preparation_contract import PreparationContract
 from tests.worker.trainer_archives import source_archive, source_tree
-from worker.launchers.install import InstallFailed, fetch, install
+from worker.launchers.environment import InstallFailed, install
+from worker.launchers.install import fetch
 
 LIMIT = 10**6
 
@@ -46,7 +47,10 @@ class TestFetching:
     @pytest.mark.parametrize(
         ("uri", "reason"),
         [
-            ("s3://bucket/trainer-1.0.tar.gz", "only local paths, file://, gs://, http:// and https://"),
+            (
+                "hdfs://host/trainer-1.0.tar.gz",
+                "only local paths, file://, gs://, s3://, http:// and https://",
+            ),
             ("/no/such/trainer-1.0.tar.gz", "/no/such/trainer-1.0.tar.gz can't be read: No such file"),
             ("/etc/hostname", "must be a Python package: one of .tar.gz, .tgz, .zip, .whl, or a directory"),
             ("http://127.0.0.1:1/", "must be a Python package"),

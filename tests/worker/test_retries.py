@@ -17,8 +17,10 @@ from worker.launchers.protocol import (
     AttemptRef,
     AttemptSpec,
     AttemptStatus,
+    Exceeded,
     Launcher,
     LaunchFailed,
+    Limit,
     MemoryUse,
     PreparationPhase,
 )
@@ -150,3 +152,17 @@ def test_the_most_memory_that_it_took_is_kept_of_every_attempt(
     with running.database.read() as session:
         [attempt] = session.query(Attempt).all()
     assert (attempt.evidence or {})["peak_memory_bytes"] == 12345
+
+
+def test_a_limit_of_time_that_the_platform_kept_fails_the_trial_and_is_not_tried_again(
+    running: Running,
+) -> None:
+    running.at(0)
+    [ref] = running.platform.statuses
+    exceeded = Exceeded(Limit.TIME, "The replica master 0 ran longer than the 60 s that it may.")
+    running.platform.end(ref, AttemptStatus(AttemptPhase.ENDED, -9, exceeded=exceeded))
+    job = running.at(1)
+    assert (job.state, job.error_message) == (State.FAILED, exceeded.sentence)
+    with running.database.read() as session:
+        [attempt] = session.query(Attempt).all()
+    assert attempt.failure_class == "TIMEOUT"

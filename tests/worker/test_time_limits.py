@@ -37,9 +37,11 @@ class Endless:
 
     machine = Machine(cpus=1)
     objects_dir: Path | None = None
+    launches_at_once = 1
 
     def __init__(self) -> None:
         self.preparation = PreparationPhase.UNDER_WAY
+        self.first = AttemptStatus(AttemptPhase.RUNNING)
         self.statuses: dict[AttemptRef, AttemptStatus] = {}
 
     def prepare(self, spec: PackagesSpec) -> Preparation:
@@ -49,7 +51,7 @@ class Endless:
         return True
 
     def launch(self, spec: AttemptSpec) -> None:
-        self.statuses.setdefault(spec.ref, AttemptStatus(AttemptPhase.RUNNING))
+        self.statuses.setdefault(spec.ref, self.first)
 
     def observe(self, refs: Sequence[AttemptRef]) -> dict[AttemptRef, AttemptStatus]:
         return {ref: self.statuses.get(ref, AttemptStatus(AttemptPhase.ABSENT)) for ref in refs}

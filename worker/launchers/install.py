@@ -1,22 +1,16 @@
 """Installs a job's packages into an environment of its own: `python -m worker.launchers.install PLAN.json`.
 
 Runs as a process of its own, once per job, and may be killed and run again at any point. The environment is a
-virtual one that also sees the packages of the interpreter that runs trainers, so a trainer that needs only
-those installs in a second; what it brings along shadows them and touches nothing outside.
+virtual one that also sees the packages of the interpreter that runs trainers (`environment.py`).
 
-pip is run as the contract describes (docs/contract.md 4.1): each package first alone and by force, then with
-what it requires. pip unpacks; nothing here does.
+Without an environment in the plan the packages are only fetched, for who installs them elsewhere.
 """
 
 import errno
 import json
 import os
 import shutil
-import subprocess
 import sys
-import tarfile
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -25,24 +19,20 @@ import httpx
 
 from store.objects.errors import ObjectStoreError
 from store.objects.files import ObjectFiles
-from store.objects.names import Place, is_gs
+from store.objects.names import Place, scheme_of
+from worker.launchers.environment import NO_ROOM, InstallFailed, install, make_environment
 
-NO_ROOM = 75
-"""The exit status where the disk is full; that of sysexits.h for what may be tried again."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """What the system says of a disk without room."""
 ENDINGS = (".tar.gz", ".tgz", ".zip", ".whl")
-
-
-class InstallFailed(Exception):
-    """A package could not be had or installed; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     uris: tuple[str, ...]
     packages: Path
-    env: Path
+    env: Path | None
+    """None: nothing is installed."""
     python: Path
     max_bytes: int
     objects: Path | None
@@ -55,7 +45,7 @@ def main(arguments: list[str]) -> int:
     plan = Plan(
         tuple(raw["uris"]),
         Path(raw["packages"]),
-        Path(raw["env"]),
+        None if raw["env"] is None else Path(raw["env"]),
         Path(raw["python"]),
         raw["max_bytes"],
         None if raw.get("objects") is None else Path(raw["objects"]),
@@ -65,16 +55,18 @@ def main(arguments: list[str]) -> int:
             fetch(uri, plan.packages / str(number), plan.max_bytes, plan.objects)
             for number, uri in enumerate(plan.uris)
         ]
-        make_environment(plan.env, plan.python)
-        for file in files:
-            install(file, plan.env)
+        if plan.env is not None:
+            make_environment(plan.env, plan.python)
+            for file in files:
+                install(file, plan.env)
     except (InstallFailed, OSError) as error:
         # The words, as it may be pip that says so.
         full = any(os.strerror(number) in str(error) for number in FULL)
         if full:
             # What was begun takes the room in which anything can be told, this error first.
             shutil.rmtree(plan.packages, ignore_errors=True)
-            shutil.rmtree(plan.env, ignore_errors=True)
+            if plan.env is not None:
+                shutil.rmtree(plan.env, ignore_errors=True)
         print(error, file=sys.stderr)
         return NO_ROOM if full else 1
     return 0
@@ -92,41 +84,15 @@ def fetch(uri: str, into: Path, max_bytes: int, objects: Path | None = None) -> 
     parts = urlsplit(uri)
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
-    if is_gs(uri):
+    if scheme_of(uri) is not None:
         return _download_object(uri, into, max_bytes, objects)
     if parts.scheme in ("http", "https"):
         return _download(uri, into / _file_name(parts.path, uri), max_bytes)
     if parts.scheme in ("", "file"):
         return _copy(Path(unquote(parts.path)) if parts.scheme else Path(uri), into)
-    raise InstallFailed(f"{uri}: only local paths, file://, gs://, http:// and https:// can be fetched")
-
-
-def make_environment(env: Path, python: Path) -> None:
-    """A virtual environment that sees `python`'s packages behind its own."""
-    shutil.rmtree(env, ignore_errors=True)
-    _run([str(python), "-m", "venv", "--without-pip", str(env)], f"{python} can't make an environment")
-    script = (
-        "import json, sysconfig; print(json.dumps([sysconfig.get_path(p) for p in ('purelib', 'platlib')]))"
+    raise InstallFailed(
+        f"{uri}: only local paths, file://, gs://, s3://, http:// and https:// can be fetched"
     )
-    parents = json.loads(_run([str(python), "-c", script], f"{python} does not run"))
-    own = json.loads(_run([str(env / "bin" / "python"), "-c", script], f"{env} does not run"))[0]
-    lines = [f"import site; site.addsitedir({parent!r})\n" for parent in dict.fromkeys(parents)]
-    (Path(own) / "_trainers.pth").write_text("".join(lines))
-
-
-def install(package: Path, env: Path) -> None:
-    """Install one package, by force, then what it requires and is not there yet.
-
-    Raises:
-        InstallFailed: with the end of what pip said.
-    """
-    pip = [sys.executable, "-m", "pip", "--python", str(env / "bin" / "python"), "install"]
-    pip += ["--disable-pip-version-check", "--no-input", "--no-warn-script-location"]
-    if not _names_its_builder(package):
-        # Built with setuptools, which is there: no need to fetch one, so it works without a network.
-        pip.append("--no-build-isolation")
-    for options in (["--upgrade", "--force-reinstall", "--no-deps"], []):
-        _run([*pip, *options, str(package)], f"{package.name} can't be installed")
 
 
 def _download(uri: str, target: Path, max_bytes: int) -> Path:
@@ -151,7 +117,7 @@ def _download_object(uri: str, into: Path, max_bytes: int, objects: Path | None)
     try:
         place = Place.parse(uri)
         target = into / _file_name(place.name, uri)
-        if objects is not None:
+        if objects is not None and place.scheme == "gs":
             with (
                 ObjectFiles(objects).open(place.bucket, place.name) as (_, content),
                 target.open("xb") as file,
@@ -160,12 +126,13 @@ def _download_object(uri: str, into: Path, max_bytes: int, objects: Path | None)
             return target
     except (ObjectStoreError, OSError) as error:
         raise InstallFailed(f"{uri} can't be fetched: {error}") from error
-    from worker.google_storage import Unreachable, download
+    from worker.elsewhere.remote import Unreachable
+    from worker.elsewhere.stores import Stores
 
     try:
-        download(place, target, max_bytes)
-    except Unreachable as error:
-        raise InstallFailed(str(error)) from error
+        Stores().of(place).download(place, target, max_bytes)
+    except (Unreachable, ImportError) as error:
+        raise InstallFailed(f"{uri} can't be fetched: {error}") from error
     return target
 
 
@@ -186,32 +153,6 @@ def _file_name(path: str, uri: str) -> str:
     if not name.endswith(ENDINGS):
         raise InstallFailed(f"{uri} must be a Python package: one of {', '.join(ENDINGS)}, or a directory")
     return name
-
-
-def _names_its_builder(package: Path) -> bool:
-    """Whether the sources say, in a pyproject.toml of theirs, what builds them."""
-    if package.is_dir():
-        return (package / "pyproject.toml").is_file()
-    if package.suffix == ".whl":
-        return False
-    try:
-        if zipfile.is_zipfile(package):
-            with zipfile.ZipFile(package) as archive:
-                names = archive.namelist()
-        else:
-            with tarfile.open(package) as archive_tar:
-                names = archive_tar.getnames()
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        raise InstallFailed(f"{package.name} is no archive, or is damaged or cut short") from error
-    return any(PurePosixPath(name).parts[1:] == ("pyproject.toml",) for name in names)
-
-
-def _run(command: list[str], trouble: str) -> str:
-    ran = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
-    sys.stdout.write(ran.stdout)
-    if ran.returncode != 0:
-        raise InstallFailed(f"{trouble}: {(ran.stderr or ran.stdout).strip()[-3000:]}")
-    return ran.stdout
 
 
 if __name__ == "__main__":

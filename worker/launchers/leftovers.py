@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,10 +15,13 @@ OF_REPLICA = ("stdout.log", "stderr.log", "hypertune", "mirror")
 """All of which has been read: it is in the database."""
 
 
-def discard(job_dir: Path, everything: bool) -> None:
+def discard(job_dir: Path, everything: bool, of_replica: Sequence[str] = OF_REPLICA) -> None:
     """Remove what can be had again or is kept elsewhere; or the whole folder, working directories included.
 
     What can't be removed is told in the log, and left.
+
+    Args:
+        of_replica: what of each replica's own has been read.
     """
     if everything:
         _remove(job_dir)
@@ -26,7 +30,7 @@ def discard(job_dir: Path, everything: bool) -> None:
         _remove(job_dir / name)
     attempts = list(job_dir.glob("trials/*/*"))
     for replica in [*attempts, *job_dir.glob("trials/*/*/replicas/*")]:
-        for name in OF_REPLICA:
+        for name in of_replica:
             _remove(replica / name)
 
 

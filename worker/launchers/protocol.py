@@ -37,6 +37,16 @@ class AttemptRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a job's Python modules are written for, where the platform has several."""
+
+    version: str = ""
+    """runtimeVersion; empty: the job names none."""
+    python: str = ""
+    """pythonVersion."""
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
     """What the replicas of a role run in, where the platform has containers."""
 
@@ -50,6 +60,11 @@ class Container:
     """Its type's name in the API."""
     accelerators: int = 0
     """How many of them."""
+    machine: str = ""
+    """Its machine type, or the job's scale tier where that says what it is."""
+    disk_gb: int = 0
+    """Gigabytes of disk, of 10^9 bytes; 0: any."""
+    disk_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +88,11 @@ class AttemptSpec:
     """What it has been given of the machine."""
     containers: Mapping[Role, Container] = field(default_factory=dict)
     """What each role runs in; a role that is not named runs in the platform's own."""
+    runtime: Runtime = field(default_factory=Runtime)
+    service_account: str = ""
+    """Whose rights its replicas have; empty: nobody's."""
+    priority: int | None = None
+    """From 0 to 1000; None: the platform's own."""
     max_seconds: float | None = None
     """How long the platform is to let it run, should nobody be there to stop it; None: for ever."""
 
@@ -83,6 +103,7 @@ class PackagesSpec:
 
     job: JobRef
     uris: tuple[str, ...]
+    runtime: Runtime = field(default_factory=Runtime)
 
 
 class PreparationPhase(StrEnum):
@@ -95,7 +116,7 @@ class PreparationPhase(StrEnum):
 class Preparation:
     phase: PreparationPhase
     message: str = ""
-    """For FAILED: what went wrong, for the job's errorMessage."""
+    """For FAILED: what went wrong, for the job's errorMessage. For UNDER_WAY: what holds it up, if it is."""
 
 
 class AttemptPhase(StrEnum):
@@ -123,6 +144,7 @@ class Limit(StrEnum):
     OUTPUT = "OUTPUT"
     DISK = "DISK"
     MEMORY = "MEMORY"
+    TIME = "TIME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +154,36 @@ class Exceeded:
     limit: Limit
     sentence: str
     """For the trial's owner."""
+
+
+class Fault(StrEnum):
+    """What a platform does to an attempt, or can't do for it."""
+
+    EVICTED = "EVICTED"
+    PREEMPTED = "PREEMPTED"
+    NODE_LOST = "NODE_LOST"
+    REFUSED = "REFUSED"
+    """A machine of the platform would not have it, for now."""
+    IMAGE = "IMAGE"
+    """The image of a replica can't be had."""
+    CONFIG = "CONFIG"
+    """It can't be started as it is described."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What the platform itself says of the end of an attempt."""
+
+    fault: Fault
+    sentence: str
+    """For the trial's owner."""
+
+    def to_json(self) -> dict[str, str]:
+        return {"fault": self.fault, "sentence": self.sentence}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, str]) -> "Cause":
+        return cls(Fault(data["fault"]), data["sentence"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +211,11 @@ class AttemptStatus:
     """For ENDED: the limit that it went beyond, if that is why the platform ended it."""
     lost: Replica = PRIMARY
     """For LOST: the one that vanished, or the first of them."""
+    cause: Cause | None = None
+    """For LOST: what the platform says of why; None: nothing."""
+    waiting: str | None = None
+    """For RUNNING: what holds it up before its program can begin, in a sentence, empty if nothing does; None:
+    it has begun."""
     memory: MemoryUse = field(default=MemoryUse(), compare=False)
     """For ENDED and LOST. Evidence, not state: two that differ in it are the same."""
 
@@ -168,6 +225,20 @@ class AttemptStatus:
         if self.failed or not self.exit_code:
             return self.failed
         return (ReplicaEnd(PRIMARY, self.exit_code),)
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Something on a platform that bears our mark: an attempt, or what installs a job's packages."""
+
+    key: str
+    """The platform's own name for it."""
+    job: JobRef
+    ref: AttemptRef | None
+    """None: it installs the job's packages."""
+    age_seconds: float
+    is_sealed: bool = False
+    """Whether it runs nothing, and only keeps the attempt from being launched."""
 
 
 class Stream(StrEnum):
@@ -185,6 +256,8 @@ class MetricPlaces:
     hypertune_file: Path
     problems: tuple[str, ...] = ()
     """Sentences about what could not be brought there, for the trial's log."""
+    complete: bool = True
+    """Whether all is there that an attempt left which has ended; of one that runs it says nothing."""
 
 
 class LaunchFailed(Exception):
@@ -205,6 +278,11 @@ class Launcher(Protocol):
     @property
     def machine(self) -> Machine:
         """What live attempts share, over all jobs."""
+        ...
+
+    @property
+    def launches_at_once(self) -> int:
+        """How many attempts may be launched side by side, from several threads; at least 1."""
         ...
 
     @property
@@ -271,9 +349,5 @@ class Launcher(Protocol):
         ...
 
     def metric_places(self, ref: AttemptRef, job_dir: Path | Place | None) -> MetricPlaces:
-        """Where to look for what the attempt measures, with all of it that is there now.
-
-        Raises:
-            Exception: a place that is elsewhere can't be reached for the moment.
-        """
+        """Where to look for what the attempt measures, with what is there now."""
         ...

@@ -18,9 +18,13 @@ INSTALL_HINT = "pip install 'vernier[kubernetes]'"
 TIMEOUT = (5.0, 30.0)
 """Seconds to connect, and for each part of an answer."""
 
+SILENCE_SECONDS = 10.0
+"""How much longer than it was asked for a watch may be silent."""
+
 JOBS = "/apis/batch/v1/namespaces/{}/jobs"
 PODS = "/api/v1/namespaces/{}/pods"
 SERVICES = "/api/v1/namespaces/{}/services"
+EVENTS = "/api/v1/namespaces/{}/events"
 
 Json = dict[str, Any]
 Failures = tuple[type[Exception], ...]
@@ -36,6 +40,11 @@ class Refused(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+    @property
+    def is_for_now(self) -> bool:
+        """Whether it may be granted later: a quota is used up, or someone else was quicker."""
+        return self.status == 409 or (self.status == 403 and "exceeded quota" in str(self))
 
 
 class ApiServer:
@@ -97,9 +106,10 @@ class ApiServer:
         """The object of this name, if there is one."""
         return self._unless_gone("GET", f"{where}/{quote(name)}")
 
-    def list(self, where: str, selector: str) -> Json:
-        """The list of objects with these labels, as the API gives it."""
-        found: Json = self._ask("GET", where, {"labelSelector": selector})
+    def list(self, where: str, selector: str = "", fields: str = "") -> Json:
+        """The list of objects with these labels and fields, as the API gives it."""
+        query = {"labelSelector": selector, "fieldSelector": fields}
+        found: Json = self._ask("GET", where, {name: value for name, value in query.items() if value})
         return found
 
     def change(self, where: str, name: str, change: Json) -> bool:
@@ -131,7 +141,7 @@ class ApiServer:
             "timeoutSeconds": str(seconds),
             "allowWatchBookmarks": "true",
         }
-        answer = self._open("GET", where, query, timeout=(TIMEOUT[0], seconds + 10.0))
+        answer = self._open("GET", where, query, timeout=(TIMEOUT[0], seconds + SILENCE_SECONDS))
         self._watches.add(answer)
         if self._stopped:
             answer.close()

@@ -34,11 +34,25 @@ STOP = "vernier/stop"
 """Annotation of the primary's Job: the attempt was told to stop before it had come to its end."""
 TOLD = "vernier/told"
 """Annotation of a replica's Job: it is being told to end."""
+GIVEN_UP = "vernier/given-up"
+"""Annotation of a replica's Job that is not waited for any more: why, as JSON."""
+QUEUE = "kueue.x-k8s.io/queue-name"
+"""Label of a Job that waits in a queue of Kueue, which resumes it when it lets it in."""
 
 
 def job_digest(owner: str, job: JobRef) -> str:
     """What is common to all objects of a job, and to no others."""
     return _digest(owner, job.project, job.job_id)
+
+
+def preparation_digest(owner: str, job: JobRef) -> str:
+    """Stands where an attempt's would in the labels of what installs a job's packages."""
+    return _digest(owner, job.project, job.job_id, "packages")
+
+
+def preparation_name(owner: str, job: JobRef) -> str:
+    """The name of the Job that installs a job's packages."""
+    return _readable(job, f"-packages-{preparation_digest(owner, job)}")
 
 
 def attempt_digest(owner: str, ref: AttemptRef) -> str:
@@ -50,17 +64,26 @@ def attempt_name(owner: str, ref: AttemptRef) -> str:
 
     It begins with what of the job's name there is room for, for who reads a list of objects.
     """
-    return _readable(owner, ref, "")
+    return _readable(ref.job, _of_attempt(owner, ref))
 
 
 def replica_name(owner: str, ref: AttemptRef, replica: Replica) -> str:
     """The name of a replica's Job."""
-    return _readable(owner, ref, f"-{host_name(replica)}")
+    return _readable(ref.job, f"{_of_attempt(owner, ref)}-{host_name(replica)}")
 
 
 def host_name(replica: Replica) -> str:
     """What a replica's pod is called within its attempt."""
     return f"{replica.role}-{replica.index}"
+
+
+def preparation_labels(owner: str, job: JobRef) -> dict[str, str]:
+    return {
+        MANAGED_BY: "vernier",
+        OWNER: owner,
+        JOB: job_digest(owner, job),
+        ATTEMPT: preparation_digest(owner, job),
+    }
 
 
 def labels(owner: str, ref: AttemptRef, replica: Replica) -> dict[str, str]:
@@ -76,9 +99,12 @@ def labels(owner: str, ref: AttemptRef, replica: Replica) -> dict[str, str]:
     }
 
 
-def _readable(owner: str, ref: AttemptRef, end: str) -> str:
-    end = f"-{ref.trial}-{ref.attempt}-{attempt_digest(owner, ref)}{end}"
-    start = re.sub(r"[^a-z0-9]+", "-", ref.job.job_id.lower()).strip("-")
+def _of_attempt(owner: str, ref: AttemptRef) -> str:
+    return f"-{ref.trial}-{ref.attempt}-{attempt_digest(owner, ref)}"
+
+
+def _readable(job: JobRef, end: str) -> str:
+    start = re.sub(r"[^a-z0-9]+", "-", job.job_id.lower()).strip("-")
     # A Service's name begins with a letter.
     start = start if start[:1].isalpha() else f"job-{start}".rstrip("-")
     return start[: LONGEST - len(end)].rstrip("-") + end

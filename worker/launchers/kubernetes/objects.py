@@ -11,11 +11,15 @@ from typing import Any
 
 from worker.cluster import PRIMARY, Replica, Role
 from worker.launchers.kubernetes import names
-from worker.launchers.kubernetes.pods import ANY, Accelerator, PodSettings, Volume
-from worker.launchers.protocol import AttemptRef, AttemptSpec, Container, LaunchFailed
+from worker.launchers.kubernetes.directories import HYPERTUNE, HYPERTUNE_FILE
+from worker.launchers.kubernetes.hardware import Hardware, hardware_of
+from worker.launchers.kubernetes.pods import TOLD_SECONDS, PodSettings, Volume
+from worker.launchers.protocol import AttemptRef, AttemptSpec, Container, LaunchFailed, Runtime
 from worker.launchers.replica_groups import LONE_ADDRESS
 
 CONTAINER, VOLUME = "trial", "shared"
+ENV = "/vernier/env"
+"""Where pods have their job's own environment."""
 PORT = 2222
 """Where replicas listen (docs/contract.md 4.4); the next one is for PyTorch's and JAX's meeting point."""
 
@@ -27,6 +31,7 @@ def objects_of(
     settings: PodSettings,
     variables: Mapping[str, str],
     directories: Mapping[Replica, Mapping[str, Path]],
+    env: Path | None = None,
 ) -> list[dict[str, Any]]:
     """What is to be created for an attempt, in this order: the primary's Job says whether it may be.
 
@@ -34,6 +39,7 @@ def objects_of(
         variables: what the launcher tells each replica besides what the spec and its cluster say.
         directories: {path in the pod: directory on the volume} that each replica may write to. A module
             starts in the first.
+        env: the job's own environment, if it has packages.
 
     Raises:
         LaunchFailed: it asks for what this cluster has not.
@@ -50,7 +56,7 @@ def objects_of(
             **spec.environment,
             **variables,
         }
-        jobs.append(_job(spec, replica, owner, settings, told, directories[replica]))
+        jobs.append(_job(spec, replica, owner, settings, told, directories[replica], env))
     return jobs if len(replicas) == 1 else [jobs[0], _service(spec.ref, owner), *jobs[1:]]
 
 
@@ -86,87 +92,162 @@ def _job(
     settings: PodSettings,
     variables: Mapping[str, str],
     directories: Mapping[str, Path],
+    env: Path | None,
 ) -> dict[str, Any]:
     metadata = _metadata(spec.ref, replica, owner)
     metadata["annotations"][names.REPLICAS] = json.dumps([each.name for each in spec.cluster.replicas])
     container = spec.containers.get(replica.role, Container())
-    if container.image is None and settings.image is None:
-        raise LaunchFailed(
-            f"the job names no image for its {replica.role}, and VERNIER_KUBERNETES_IMAGE none for modules"
-        )
-    accelerator = _accelerator(container, settings)
-    pod: dict[str, Any] = {
-        **_HARDENED_POD,
-        "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": settings.grace_seconds,
-        "volumes": [_volume(settings.volume)],
-        "containers": [_container(spec, container, settings, accelerator, variables, directories)],
-        "securityContext": {
-            **_HARDENED_POD["securityContext"],
-            "runAsUser": settings.user,
-            "runAsGroup": settings.user,
-            "fsGroup": settings.user,
-            # A volume of many files is not gone through at every start.
-            "fsGroupChangePolicy": "OnRootMismatch",
-        },
+    image = container.image or settings.image_for(spec.runtime)
+    if image is None:
+        raise LaunchFailed(no_image(f"its {replica.role}", spec.runtime, settings))
+    hardware = hardware_of(container, settings)
+    each = spec.share.memory // len(spec.cluster.replicas)
+    built = {
+        **container_of(image, settings, variables, hardware, f"{each}Mi" if each else None),
+        **_program(spec, container, directories),
+        "volumeMounts": mounts(settings.volume, directories, {} if env is None else {ENV: env}),
     }
-    if accelerator is not None:
-        pod["nodeSelector"] = dict(accelerator.node_selector)
-        pod["tolerations"] = [dict(each) for each in accelerator.tolerations]
+    if settings.volume is None:
+        # Its node makes this file, and reads it when the container has ended.
+        built["terminationMessagePath"] = f"{HYPERTUNE}/{HYPERTUNE_FILE}"
+    if settings.secrets:
+        # What the contract says a trial is told goes before what they have under the same names.
+        built["envFrom"] = [{"secretRef": {"name": name}} for name in settings.secrets]
+    pod = pod_of(settings, built) | hardware.nodes() | _rights(spec, settings)
     if len(spec.cluster.replicas) > 1:
         pod |= {
             "hostname": names.host_name(replica),
             "subdomain": names.attempt_name(owner, spec.ref),
         }
-    job: dict[str, Any] = {
+    if spec.max_seconds is not None:
+        # The pod's, not the Job's: that would count while it waits for a node.
+        pod["activeDeadlineSeconds"] = max(TOLD_SECONDS + 1, round(spec.max_seconds))
+    job = job_of(metadata, pod)
+    if settings.queue is not None:
+        job["metadata"]["labels"] = {**metadata["labels"], names.QUEUE: settings.queue}
+        job["spec"]["suspend"] = True  # Until the queue lets it in.
+    return job
+
+
+def _rights(spec: AttemptSpec, settings: PodSettings) -> dict[str, Any]:
+    """What of a pod says whose rights it has, and before whom it goes."""
+    rights = {}
+    if spec.service_account:
+        account = settings.service_accounts.get(spec.service_account)
+        if account is None:
+            known = ", ".join(sorted(settings.service_accounts)) or "none"
+            raise LaunchFailed(
+                f"this cluster has no service account {spec.service_account}; "
+                f"VERNIER_KUBERNETES_SERVICE_ACCOUNTS has {known}"
+            )
+        rights["serviceAccountName"] = account
+    if spec.priority is not None:
+        named = settings.priority_class(spec.priority)
+        if named is None:
+            raise LaunchFailed(
+                f"this cluster has no class for the priority {spec.priority}: see "
+                "VERNIER_KUBERNETES_PRIORITIES"
+            )
+        rights["priorityClassName"] = named
+    return rights
+
+
+def _program(spec: AttemptSpec, container: Container, directories: Mapping[str, Path]) -> dict[str, Any]:
+    if container.image is None:
+        python = f"{ENV}/bin/python" if spec.has_packages else "python3"
+        return {
+            "command": [literal(each) for each in (python, "-m", spec.module, *spec.args)],
+            "workingDir": next(iter(directories)),
+        }
+    # Without them the image's own entry point or arguments hold.
+    told = {"command": container.command, "args": container.args}
+    return {name: [literal(each) for each in words] for name, words in told.items() if words}
+
+
+def job_of(metadata: Mapping[str, Any], pod: Mapping[str, Any]) -> dict[str, Any]:
+    """A Job of one pod, which has the Job's labels and annotations and is never tried again."""
+    about = {"labels": dict(metadata["labels"]), "annotations": dict(metadata["annotations"])}
+    spec = {
         "backoffLimit": 0,
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": _FAILURE_POLICY,
-        "template": {"metadata": _pod_metadata(metadata), "spec": pod},
+        "template": {"metadata": about, "spec": pod},
     }
-    if spec.max_seconds is not None:
-        job["activeDeadlineSeconds"] = max(1, round(spec.max_seconds))
-    return {**_JOB, "metadata": metadata, "spec": job}
+    return {**_JOB, "metadata": metadata, "spec": spec}
 
 
-def _container(
-    spec: AttemptSpec,
-    container: Container,
+def pod_of(settings: PodSettings, container: Mapping[str, Any]) -> dict[str, Any]:
+    """A pod of one container that has no rights."""
+    security = {
+        **_HARDENED_POD["securityContext"],
+        "runAsUser": settings.user,
+        "runAsGroup": settings.user,
+        "fsGroup": settings.user,
+        # A volume of many files is not gone through at every start.
+        "fsGroupChangePolicy": "OnRootMismatch",
+    }
+    return {
+        **_HARDENED_POD,
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": settings.grace_seconds,
+        "volumes": [_volume(settings.volume)],
+        "containers": [container],
+        "securityContext": security,
+    }
+
+
+def container_of(
+    image: str,
     settings: PodSettings,
-    accelerator: Accelerator | None,
     variables: Mapping[str, str],
-    directories: Mapping[str, Path],
+    hardware: Hardware,
+    memory: str | None = None,
 ) -> dict[str, Any]:
-    given = {**directories, **{str(each): each for each in settings.volume.for_all}}
-    limits = {"memory": settings.memory}
-    if accelerator is not None:
-        limits[accelerator.resource] = str(container.accelerators)
+    """A container that has no rights and bounds on what it takes.
+
+    Args:
+        memory: goes before what the hardware says.
+    """
+    limits = {"memory": memory or hardware.memory or settings.memory, **hardware.limits}
     built: dict[str, Any] = {
         **_HARDENED_CONTAINER,
         "name": CONTAINER,
-        "image": container.image or settings.image,
-        "volumeMounts": [
-            {"name": VOLUME, "mountPath": path, "subPath": str(directory.relative_to(settings.volume.path))}
-            for path, directory in given.items()
-        ],
+        "image": image,
         "env": [{"name": name, "value": literal(value)} for name, value in variables.items()],
-        "resources": {"requests": {"cpu": settings.cpu, **limits}, "limits": limits},
+        "resources": {"requests": {"cpu": hardware.cpu or settings.cpu, **limits}, "limits": limits},
     }
     if settings.pull_policy is not None:
         built["imagePullPolicy"] = settings.pull_policy
-    if container.image is None:
-        built["command"] = [literal(each) for each in ("python3", "-m", spec.module, *spec.args)]
-        built["workingDir"] = next(iter(directories))
-        return built
-    # Without them the image's own entry point or arguments hold.
-    if container.command:
-        built["command"] = [literal(each) for each in container.command]
-    if container.args:
-        built["args"] = [literal(each) for each in container.args]
     return built
 
 
-def _volume(volume: Volume) -> dict[str, Any]:
+def mounts(
+    volume: Volume | None, writable: Mapping[str, Path], readable: Mapping[str, Path]
+) -> list[dict[str, Any]]:
+    """What a container has of the volume: {path in the pod: directory}; without one, room of its own."""
+    if volume is None:
+        return [{"name": VOLUME, "mountPath": path} for path in writable]
+    given = {**writable, **{str(each): each for each in volume.for_all}}
+    return [
+        {"name": VOLUME, "mountPath": path, "subPath": str(each.relative_to(volume.path)), **only}
+        for only, some in (({}, given), ({"readOnly": True}, readable))
+        for path, each in some.items()
+    ]
+
+
+def no_image(what: str, runtime: Runtime, settings: PodSettings) -> str:
+    """Why a Python module can't be run."""
+    known = ", ".join(sorted(settings.runtimes)) or "none"
+    asked = f" for runtimeVersion {runtime.version}" if runtime.version else ""
+    return (
+        f"the job names no image for {what}, and there is none{asked}: VERNIER_KUBERNETES_RUNTIMES has "
+        f"{known}, and VERNIER_KUBERNETES_IMAGE is not set"
+    )
+
+
+def _volume(volume: Volume | None) -> dict[str, Any]:
+    if volume is None:
+        return {"name": VOLUME, "emptyDir": {}}
     if volume.claim is not None:
         return {"name": VOLUME, "persistentVolumeClaim": {"claimName": volume.claim}}
     return {"name": VOLUME, "hostPath": {"path": str(volume.host_path), "type": "Directory"}}
@@ -175,19 +256,6 @@ def _volume(volume: Volume) -> dict[str, Any]:
 def literal(text: str) -> str:
     """Text that comes out as it is where Kubernetes puts variables in for `$(NAME)`."""
     return text.replace("$", "$$")
-
-
-def _accelerator(container: Container, settings: PodSettings) -> Accelerator | None:
-    if not container.accelerators:
-        return None
-    found = settings.accelerators.get(container.accelerator, settings.accelerators.get(ANY))
-    if found is None:
-        known = ", ".join(sorted(settings.accelerators)) or "none"
-        raise LaunchFailed(
-            f"this cluster has no accelerator {container.accelerator}; it has: {known}. "
-            "VERNIER_KUBERNETES_ACCELERATORS says so"
-        )
-    return found
 
 
 def _service(ref: AttemptRef, owner: str) -> dict[str, Any]:
@@ -213,10 +281,6 @@ def _metadata(ref: AttemptRef, replica: Replica, owner: str) -> dict[str, Any]:
         "labels": names.labels(owner, ref, replica),
         "annotations": {names.PROJECT: ref.job.project, names.JOB_ID: ref.job.job_id},
     }
-
-
-def _pod_metadata(job: Mapping[str, Any]) -> dict[str, Any]:
-    return {"labels": dict(job["labels"]), "annotations": dict(job["annotations"])}
 
 
 def _meeting(replica: Replica, found: Mapping[Replica, str]) -> dict[str, str]:

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from worker.cluster import PRIMARY, Replica
-from worker.launchers.protocol import AttemptPhase, AttemptStatus, ReplicaEnd
+from worker.cluster import Replica
+from worker.launchers.protocol import AttemptPhase, AttemptStatus, Cause, Exceeded, Limit, ReplicaEnd
 
 
 class Record:
@@ -33,19 +33,31 @@ class Record:
         told = _read(self._ended)
         if told is None:
             return None
-        failed = tuple(ReplicaEnd(Replica.named(name), code) for name, code in told.pop("failed"))
-        phase, lost = AttemptPhase(told.pop("phase")), Replica.named(told.pop("lost"))
-        return AttemptStatus(phase, failed=failed, lost=lost, **told)
+        return AttemptStatus(
+            phase=AttemptPhase(told["phase"]),
+            exit_code=told["exit_code"],
+            told_to_stop=told["told_to_stop"],
+            failed=tuple(ReplicaEnd(Replica.named(name), code) for name, code in told["failed"]),
+            exceeded=_exceeded(told["exceeded"]),
+            lost=Replica.named(told["lost"]),
+            cause=None if told["cause"] is None else Cause.from_json(told["cause"]),
+        )
 
     def ended(self, status: AttemptStatus) -> None:
-        failed = [[end.replica.name, end.exit_code] for end in status.failed]
-        plain = asdict(status) | {"failed": failed, "lost": status.lost.name}
+        plain = {
+            "phase": status.phase,
+            "exit_code": status.exit_code,
+            "told_to_stop": status.told_to_stop,
+            "failed": [[end.replica.name, end.exit_code] for end in status.failed],
+            "exceeded": None if status.exceeded is None else asdict(status.exceeded),
+            "lost": status.lost.name,
+            "cause": None if status.cause is None else status.cause.to_json(),
+        }
         _write(self._ended, plain)
 
 
-def place(directory: Path, replica: Replica) -> Path:
-    """Where what belongs to one replica of the attempt is: what it printed, where it works."""
-    return directory if replica == PRIMARY else directory / "replicas" / replica.name
+def _exceeded(told: dict[str, str] | None) -> Exceeded | None:
+    return None if told is None else Exceeded(Limit(told["limit"]), told["sentence"])
 
 
 def _read(file: Path) -> Any:

@@ -1,5 +1,6 @@
 """How a replica is, from its Job and its pods as the API gives them. Asks nothing, changes nothing."""
 
+import json
 import re
 import signal
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,8 @@ from typing import Any
 
 from worker.cluster import PRIMARY, Replica
 from worker.launchers.kubernetes import names
-from worker.launchers.protocol import AttemptPhase, AttemptStatus
+from worker.launchers.kubernetes.pods import TOLD_SECONDS
+from worker.launchers.protocol import AttemptPhase, AttemptStatus, Cause, Exceeded, Fault, Limit
 from worker.launchers.replica_groups import outcome
 
 Json = Mapping[str, Any]
@@ -18,6 +20,17 @@ OVER = ("Succeeded", "Failed")
 HIGHEST_SIGNAL = 64
 SHELL_BASE = 128
 """What runtimes add to a signal's number to make an exit status of it."""
+DEADLINE = "DeadlineExceeded"
+NEVER_BEGAN = ("StartError", "ContainerCannotRun")
+"""Reasons of containers that ended without a program, as where there is none of its name."""
+DISRUPTIONS = {
+    "PreemptionByScheduler": (Fault.PREEMPTED, "made way for a pod of higher priority"),
+    "EvictionByEvictionAPI": (Fault.EVICTED, "was evicted"),
+    "TerminationByKubelet": (Fault.EVICTED, "was evicted by {node}"),
+    "DeletionByTaintManager": (Fault.NODE_LOST, "lost {node}"),
+    "DeletionByPodGC": (Fault.NODE_LOST, "lost {node}"),
+}
+"""{reason of a DisruptionTarget: what that is, and how it is told}"""
 
 
 def attempt_status(statuses: Mapping[Replica, AttemptStatus], told: bool) -> AttemptStatus | None:
@@ -30,8 +43,10 @@ def attempt_status(statuses: Mapping[Replica, AttemptStatus], told: bool) -> Att
         status = statuses[PRIMARY]
         return None if status.phase is AttemptPhase.RUNNING else status
     end = outcome(statuses, told)
-    if end is None or end.phase is not AttemptPhase.ENDED:
-        return end
+    if end is None:
+        return None
+    if end.phase is AttemptPhase.LOST:
+        return replace(end, cause=statuses[end.lost].cause)
     exceeded = next((statuses[each.replica].exceeded for each in end.failures), None)
     return replace(end, exceeded=exceeded)
 
@@ -48,19 +63,17 @@ def replica_status(replica: Replica, job: Json | None, pods: Sequence[Json]) -> 
     if job is None:
         return LOST
     told = names.TOLD in annotations(job)
-    last = max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
+    if (given_up := annotations(job).get(names.GIVEN_UP)) is not None:
+        return replace(LOST, told_to_stop=told, cause=Cause.from_json(json.loads(given_up)))
+    last = newest(pods) if pods else None
     if (end := _finished(job)) is None:
-        if last is not None and not _is_disrupted(last):
+        if last is not None and disruption(replica, last) is None:
             return _end_of(replica, last, told)
         # Its pod is still to come, or the next one after what the cluster did to the last.
         is_held = told and job["spec"].get("suspend", False)
         return replace(LOST, told_to_stop=True) if is_held else RUNNING
     if end["type"] == "Complete":
         return AttemptStatus(AttemptPhase.ENDED, 0)
-    if end.get("reason") == "DeadlineExceeded":
-        limit = job["spec"].get("activeDeadlineSeconds")
-        why = f"The replica {replica} ran longer than the {limit} s that it may."
-        return AttemptStatus(AttemptPhase.ENDED, -signal.SIGKILL, told, exceeded=why)
     if last is not None:
         return _end_of(replica, last, told)
     # The pod is gone; what the Job's failure policy said of it is still there.
@@ -78,6 +91,11 @@ def is_live(pod: Json) -> bool:
 def has_started(pod: Json) -> bool:
     """Whether the program in it may have begun."""
     return pod["status"].get("phase") not in (None, "Pending")
+
+
+def is_told_to_end(pod: Json) -> bool:
+    """Whether its node has been told so, rather than that it may run for so long."""
+    return bool(pod["spec"].get("activeDeadlineSeconds") == TOLD_SECONDS)
 
 
 def exit_code(status: int) -> int:
@@ -103,21 +121,58 @@ def _finished(job: Json) -> Json | None:
     return None
 
 
-def _is_disrupted(pod: Json) -> bool:
-    conditions = pod["status"].get("conditions", ())
-    return any(each["type"] == "DisruptionTarget" and each["status"] == "True" for each in conditions)
+def newest(pods: Sequence[Json]) -> Json:
+    return max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+
+
+def disruption(replica: Replica, pod: Json) -> Cause | None:
+    """What the cluster did to a pod that the trial has no part in; None if nothing."""
+    for condition in pod["status"].get("conditions", ()):
+        if condition["type"] == "DisruptionTarget" and condition["status"] == "True":
+            fault, did = DISRUPTIONS.get(condition.get("reason", ""), (Fault.EVICTED, "was evicted"))
+            node = pod["spec"].get("nodeName", "its node")
+            said = f": {condition['message']}" if condition.get("message") else ""
+            return Cause(fault, f"The replica {replica} {did.format(node=node)}{said}".rstrip(".") + ".")
+    return None
 
 
 def _end_of(replica: Replica, pod: Json, told: bool) -> AttemptStatus:
     """How a replica ended whose last pod this is. One that ended by itself first was not told."""
     is_deleted = "deletionTimestamp" in pod["metadata"]
-    was_told = told and (is_deleted or pod["status"].get("reason") == "DeadlineExceeded")
-    ends = [each["state"].get("terminated") for each in pod["status"].get("containerStatuses", ())]
-    by_others = (is_deleted and not told) or _is_disrupted(pod)
-    if by_others or not ends or ends[0] is None or ends[0].get("reason") == "ContainerStatusUnknown":
-        return replace(LOST, told_to_stop=was_told)
-    code = exit_code(ends[0]["exitCode"])
-    why = None
-    if ends[0].get("reason") == "OOMKilled":
-        why = f"The replica {replica} used more memory than it may and was killed."
-    return AttemptStatus(AttemptPhase.ENDED, code, was_told, exceeded=why)
+    reason, message = pod["status"].get("reason", ""), pod["status"].get("message", "")
+    was_told = told and (is_deleted or (reason == DEADLINE and is_told_to_end(pod)))
+    if reason == DEADLINE and not is_told_to_end(pod):
+        limit = pod["spec"].get("activeDeadlineSeconds")
+        why = f"The replica {replica} ran longer than the {limit} s that it may."
+        return AttemptStatus(AttemptPhase.ENDED, -signal.SIGKILL, exceeded=Exceeded(Limit.TIME, why))
+    cause = disruption(replica, pod)
+    if cause is not None or (is_deleted and not told):
+        return replace(LOST, told_to_stop=was_told, cause=cause)
+    if reason == "Evicted":
+        # Without being disrupted: for what it has taken itself.
+        why = f"The replica {replica} took more of its node's disk than it may and was stopped: {message}"
+        return AttemptStatus(AttemptPhase.ENDED, -signal.SIGKILL, exceeded=Exceeded(Limit.DISK, why))
+    end = terminated(pod)
+    if end is None:
+        refused = reason and f"Its node would not have the replica {replica}: {message or reason}"
+        cause = Cause(Fault.REFUSED, refused) if refused else None
+        return replace(LOST, told_to_stop=was_told, cause=cause)
+    if end.get("reason") in NEVER_BEGAN:
+        why = " ".join(str(end.get("message", end["reason"])).split())
+        cause = Cause(Fault.CONFIG, f"The replica {replica} can't be started: {why}")
+        return replace(LOST, told_to_stop=was_told, cause=cause)
+    exceeded = None
+    if end.get("reason") == "OOMKilled":
+        most = pod["spec"]["containers"][0]["resources"]["limits"]["memory"]
+        why = f"The replica {replica} used more than the {most} of memory that it may and was killed."
+        exceeded = Exceeded(Limit.MEMORY, why)
+    return AttemptStatus(AttemptPhase.ENDED, exit_code(end["exitCode"]), was_told, exceeded=exceeded)
+
+
+def terminated(pod: Json) -> Json | None:
+    """How its program ended; None if that is not known."""
+    for each in pod["status"].get("containerStatuses", ()):
+        end: Json | None = each["state"].get("terminated")
+        if end is not None and end.get("reason") != "ContainerStatusUnknown":
+            return end
+    return None

@@ -1,0 +1,45 @@
+"""Telling replicas to end, and seeing that what was not launched by then never is."""
+
+from worker.cluster import Replica
+from worker.launchers.kubernetes import names
+from worker.launchers.kubernetes.api import JOBS, PODS, ApiServer, Json
+from worker.launchers.kubernetes.finding import Found
+from worker.launchers.kubernetes.pods import TOLD_SECONDS
+from worker.launchers.kubernetes.states import (
+    annotations,
+    has_started,
+    is_live,
+    is_told_to_end,
+    replica_status,
+)
+from worker.launchers.protocol import AttemptPhase
+
+
+def end_replica(api: ApiServer, replica: Replica, found: Found) -> None:
+    """Tell a replica to end; the node kills it once it has had its grace, which its pod names.
+
+    Kubernetes forgets how a pod ended that was deleted. One that has outlived its activeDeadlineSeconds is
+    told to end the same way, and stays.
+    """
+    job, pods = found.jobs.get(replica), found.pods.get(replica, [])
+    if job is None or replica_status(replica, job, pods).phase is not AttemptPhase.RUNNING:
+        return
+    annotate(api, job, names.TOLD)
+    live = [pod for pod in pods if is_live(pod)]
+    if not live or not all(map(has_started, live)):
+        # What has not begun must not, nor what would take its place. A pod that begins just now ends too.
+        # Nor when a queue lets it in: then it may have no pods.
+        held = {"suspend": True, "parallelism": 0}
+        if any(job["spec"].get(name) != value for name, value in held.items()):
+            api.change(JOBS, job["metadata"]["name"], {"spec": held})
+        return
+    for pod in live:
+        if not is_told_to_end(pod):
+            deadline = {"spec": {"activeDeadlineSeconds": TOLD_SECONDS}}
+            api.change(PODS, pod["metadata"]["name"], deadline)
+
+
+def annotate(api: ApiServer, job: Json | None, name: str) -> None:
+    """Mark a Job, if it is there and not marked yet."""
+    if job is not None and name not in annotations(job):
+        api.change(JOBS, job["metadata"]["name"], {"metadata": {"annotations": {name: "true"}}})
