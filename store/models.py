@@ -237,7 +237,7 @@ class Decision(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     job_pk: Mapped[int] = mapped_column(ForeignKey("jobs.id"))
     kind: Mapped[str] = mapped_column(String(16))
-    """SUGGEST or STOP."""
+    """SUGGEST, or one of those that `store.decisions` names."""
     algorithm: Mapped[str] = mapped_column(String(64))
     version: Mapped[str] = mapped_column(String(32))
     seed: Mapped[int] = mapped_column(WIDE)

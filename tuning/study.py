@@ -7,7 +7,7 @@ from typing import Any
 
 from tuning.search import Search
 from tuning.space import Space, Value, Values
-from tuning.stopping import FinishedCurves, StoppingRule
+from tuning.stopping import FinishedCurves, Stopper
 from tuning.trials import FinishedTrial, Goal, Outcome, PendingTrial, Point
 
 
@@ -44,14 +44,14 @@ class Study:
         seed: int = 0,
         arguments: Mapping[str, Any] | None = None,
         initial: Sequence[Values] = (),
-        stopping: StoppingRule | None = None,
+        stopping: Stopper | None = None,
         history: Sequence[FinishedTrial] = (),
     ) -> None:
         """Begin a study; see `make_suggester`.
 
         Args:
             space, goal, algorithm, seed, arguments, initial: as `make_suggester` has them.
-            stopping: what says when to give up a trial.
+            stopping: what says when to give up a trial; see `make_stopper`.
             history: trials of an earlier study.
 
         Raises:
@@ -89,7 +89,8 @@ class Study:
         if isfinite(value):
             trial.curve.append(Point(step, value))
         if self._stopping is not None and trial.curve and not trial.is_stopped:
-            trial.is_stopped = self._stopping.decide(trial.curve, self._finished) is not None
+            beside = [other.curve for other in self._running.values() if other is not trial]
+            trial.is_stopped = self._stopping.decide(trial.curve, self._finished, beside) is not None
         return trial.is_stopped
 
     def tell(self, trial: Asked, objective: float | None = None, *, failed: bool = False) -> FinishedTrial:
@@ -126,4 +127,4 @@ class Study:
     def _take(self, trial: FinishedTrial) -> None:
         self.history.append(trial)
         if trial.outcome is not Outcome.FAILED:
-            self._finished.add(trial.curve)
+            self._finished.add(trial.curve, completed=trial.outcome is Outcome.COMPLETED)

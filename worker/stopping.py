@@ -71,17 +71,20 @@ def stop_hopeless(
         fresh: the running trials that have reported something new.
         live: all running trials of the job, these among them.
     """
-    curves = curves_of(session, [trial.id for trial in live])
+    # Only one rule looks at what runs beside a trial, and there may be much of it.
+    asked = spec.early_stopping
+    seen = live if asked is not None and asked.effective_rule is StoppingRule.ASHA else fresh
+    curves = curves_of(session, [trial.id for trial in seen])
     kept: set[int] | None = None
     for trial in fresh:
         if current(trial).stop_reason is not None:
             continue
-        beside = [curves[other.id] for other in live if other is not trial]
+        beside = [curves[other.id] for other in seen if other is not trial]
         stop = study.should_stop(curves[trial.id], beside, now - current(trial).start_time)
         if stop is None:
             continue
         why = f"{stop.value:g} at step {stop.step} is behind {stop.threshold:g}, by {stop.peers} other trials"
-        share = spec.early_stopping.audit_share if spec.early_stopping is not None else None
+        share = asked.audit_share if asked is not None else None
         if is_kept(job.seed, trial.number, share or 0.0):
             if kept is None:
                 known = stops_of(session, [job.id])[job.id]

@@ -8,7 +8,7 @@ import yaml
 from rich.console import Console
 
 from cli.job_view import JobView
-from cli.tables import TrialsTable
+from cli.tables import TrialsTable, job_summary
 from tests.cli.conftest import Run
 from tests.cli.jobs_for_show import curve, trial, tuning_job
 from tests.client.fake_service import FakeService
@@ -276,3 +276,15 @@ def test_update_of_an_unknown_job_exits_with_1(vernier: Run) -> None:
 
     assert result.exit_code == 1
     assert "(vernier.jobs.update) NOT_FOUND" in result.stderr
+
+
+def test_what_early_stopping_did_is_told_once_the_job_has_ended() -> None:
+    job = tuning_job(trial(1, "SUCCEEDED", 0.9), state="SUCCEEDED")
+    assert JobView.of(job).stopping == ""  # type: ignore[arg-type]
+    report = {"stoppedTrialCount": 4, "savedStepShare": 0.3333}
+    job["trainingOutput"]["earlyStopping"] = report
+    assert JobView.of(job).stopping == "4 stopped, 33% of the steps saved"  # type: ignore[arg-type]
+    report |= {"keptTrialCount": 2, "wrongStopCount": 1}
+    console = Console(file=io.StringIO(), width=120)
+    console.print(job_summary(JobView.of(job), now=0.0))  # type: ignore[arg-type]
+    assert "saved; 1 of 2 that were kept running became the best" in console.file.getvalue()  # type: ignore[attr-defined]

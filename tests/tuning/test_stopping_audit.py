@@ -1,5 +1,7 @@
 """Which trials are kept where a rule would stop them, and what is made of how they end."""
 
+from math import isfinite
+
 import pytest
 
 from tuning.stopping.audit import Fate, Judged, StoppingReport, is_kept, report
@@ -37,6 +39,10 @@ def test_a_stop_was_wrong_when_it_would_have_cost_the_best_trial(goal: Goal, sig
     found = report(goal, [whole(sign * 0.9), whole(sign * 0.1), *kept, stopped(sign * 0.2, 10, 1.0)])
     assert (found.stopped, found.kept, found.wrong) == (1, 4, 2)
     assert found.lost == pytest.approx(0.05)
+
+
+def test_what_was_lost_is_a_number_however_large_objectives_are() -> None:
+    assert isfinite(report(Goal.MAXIMIZE, [whole(-1.7e308), whole(1.7e308, Fate.KEPT)]).lost)
 
 
 def test_a_stopped_trial_that_was_the_best_is_what_the_others_are_measured_by() -> None:

@@ -9,7 +9,7 @@ from tests.docs.pages import ROOT
 from tests.docs.plugged_in import blocks
 from tuning.rules import Condition, RuledSpace
 from tuning.space import Categorical, Double, Integer, Space
-from tuning.stopping.median import MedianStoppingRule
+from tuning.stopping import make_stopper
 from tuning.study import Study
 from tuning.trials import Goal, Outcome
 
@@ -74,7 +74,7 @@ def test_a_grid_ends() -> None:
 
 
 def test_a_hopeless_trial_is_given_up_and_keeps_its_last_value() -> None:
-    study = Study(SPACE, Goal.MAXIMIZE, stopping=MedianStoppingRule(Goal.MAXIMIZE))
+    study = Study(SPACE, Goal.MAXIMIZE, stopping=make_stopper("MEDIAN", Goal.MAXIMIZE))
     for _ in range(5):
         trial = study.ask()
         assert not any(study.report(trial, step, 1.0 + step) for step in (1, 2, 3))

@@ -16,10 +16,11 @@ from store.trials import add_trial, finished_since
 from tests.stored_rows import NOW, add_ended_trial, add_job
 from tuning.search import Search
 from tuning.space import Categorical, Discrete, Double, Integer, Scale, Space
-from tuning.stopping import StopDecision
-from tuning.trials import FinishedTrial, Outcome, PendingTrial
+from tuning.stopping import FinishedCurves, Guards, StopDecision, Stopper, make_stopper
+from tuning.trials import FinishedTrial, Goal, Outcome, PendingTrial, Point
 from worker import study as study_module
 from worker.metrics.measurement import Measurement
+from worker.stopping import stopper_of
 from worker.study import STUDIES_KEPT, Studies, Study, Suggested, space_of
 from worker.suggesting import Answer
 from worker.view import look
@@ -336,3 +337,31 @@ def test_a_request_describes_a_space() -> None:
             Categorical("shape", ("64 32", "")),
         )
     )
+
+
+class TestChoosingARule:
+    @staticmethod
+    def _stopper(**early: Any) -> Stopper:
+        wire = {**WIRE, "enableTrialEarlyStopping": True, "earlyStopping": early}
+        found = stopper_of(HyperparameterSpec.model_validate(wire))
+        assert found is not None
+        return found
+
+    def test_the_switch_alone_means_the_default_rule(self) -> None:
+        wire = {**WIRE, "enableTrialEarlyStopping": True}
+        assert stopper_of(HyperparameterSpec.model_validate(wire)) == make_stopper("DEFAULT", Goal.MAXIMIZE)
+        assert self._stopper() == make_stopper("DEFAULT", Goal.MAXIMIZE)
+
+    def test_a_rule_gets_its_arguments_and_what_is_absent_or_zero_its_defaults(self) -> None:
+        asked = self._stopper(rule="ASHA", firstRung="10", reductionFactor=0)
+        assert asked == make_stopper("ASHA", Goal.MAXIMIZE, first_rung=10)
+        asked = self._stopper(rule="CURVEFITTING", threshold=0.9, epochNum="50", gap=2, startStep=4)
+        arguments = {"threshold": 0.9, "epoch_num": 50, "gap": 2, "start_step": 4}
+        assert asked == make_stopper("CURVEFITTING", Goal.MAXIMIZE, **arguments)
+
+    def test_guards_are_the_jobs(self) -> None:
+        asked = self._stopper(minFinishedTrials=3, graceSteps="7", gracePeriod="90.5s")
+        assert asked == make_stopper("DEFAULT", Goal.MAXIMIZE, Guards(3, 7, 90.5))
+        assert not asked.guards.allow(
+            [Point(6, 0.0), Point(7, 0.0)], FinishedCurves([[Point(9, 1.0)]] * 3), 90.0
+        )

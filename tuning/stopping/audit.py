@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
+from sys import float_info
 
 from tuning.stopping.curves import best_of, quantile
 from tuning.trials import Goal
@@ -83,7 +84,8 @@ def report(goal: Goal, trials: Sequence[Judged]) -> StoppingReport:
     if kept and rest:
         best = best_of(rest, goal)
         wrong = sum(goal.is_better(objective, best) for objective in kept)
-        lost = abs(best_of(kept, goal) - best) if wrong else 0.0
+        # The largest objectives have no difference that is a number.
+        lost = min(abs(best_of(kept, goal) - best), float_info.max) if wrong else 0.0
     steps = [float(trial.last_step) for trial in whole if trial.last_step is not None]
     usual_step = quantile(steps, 0.5) if steps else 0.0
     usual_time = quantile([trial.seconds for trial in whole], 0.5) if whole else 0.0
