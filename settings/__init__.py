@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     """What each replica requests of a node's CPUs, as Kubernetes writes quantities."""
     kubernetes_memory: str = "2Gi"
     """What each replica requests of a node's memory, and gets at most."""
-    kubernetes_patience_seconds: float = Field(default=120, ge=0)
+    kubernetes_patience_seconds: float = Field(default=120.0, ge=0)
     """How long an image that can't be had, or a pod that can't be started, is waited for."""
     kubernetes_accelerators: dict[str, KubernetesAccelerator] = Field(
         default_factory=lambda: {"*": KubernetesAccelerator()}
