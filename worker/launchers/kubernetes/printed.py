@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -25,13 +25,25 @@ PATIENCE_SECONDS = 60.0
 class Printed:
     """Args:
     seconds: how often at most the output of one replica is asked for while it runs.
+    most: bytes that a replica may print.
+    too_much: called with what there is of an attempt of which a replica has printed more.
     """
 
-    def __init__(self, api: ApiServer, finder: Finder, directories: Directories, seconds: float) -> None:
+    def __init__(
+        self,
+        api: ApiServer,
+        finder: Finder,
+        directories: Directories,
+        seconds: float,
+        most: int,
+        too_much: Callable[[Replica, Found], None],
+    ) -> None:
         self._api = api
         self._finder = finder
         self._directories = directories
         self._seconds = seconds
+        self._most = most
+        self._too_much = too_much
         self._kept: dict[tuple[AttemptRef, Replica], float] = {}
         self._unread_since: dict[AttemptRef, float] = {}
 
@@ -39,7 +51,7 @@ class Printed:
         """At most `limit` bytes from `offset` on."""
         try:
             with open_regular(self._file(ref, replica)) as (descriptor, _):
-                return read_at(descriptor, limit, offset)
+                return read_at(descriptor, max(0, min(limit, self._most - offset)), offset)
         except OSError:
             return b""
 
@@ -58,7 +70,8 @@ class Printed:
         """
         try:
             for replica in replicas:
-                keep(self._api, found.pods.get(replica, ()), self._directories.of_replica(ref, replica))
+                pods = found.pods.get(replica, ())
+                keep(self._api, pods, self._directories.of_replica(ref, replica), self._most)
         except Unreachable as error:
             since = self._unread_since.setdefault(ref, time.monotonic())
             if time.monotonic() - since < PATIENCE_SECONDS:
@@ -77,8 +90,10 @@ class Printed:
         if not is_over and time.monotonic() - last >= self._seconds:
             self._kept[(ref, replica)] = time.monotonic()
             try:
-                if pods := self._finder.find_one(ref).pods.get(replica):
-                    keep(self._api, pods, directory)
+                found = self._finder.find_one(ref)
+                pods = found.pods.get(replica)
+                if pods and not keep(self._api, pods, directory, self._most):
+                    self._too_much(replica, found)
             except Unreachable as error:
                 # It comes later: one node that does not answer is no reason to leave the job alone.
                 log.info("a replica's output can't be read for now", attempt=ref.name, reason=str(error))
