@@ -66,11 +66,13 @@ def _kubernetes(settings: Settings, ended: Callable[[JobRef], None]) -> "Kuberne
     setting = "VERNIER_LAUNCHER=kubernetes"
     if not is_installed():
         raise CannotServe(f"{setting} needs the package kubernetes: {INSTALL_HINT}.")
-    if (settings.kubernetes_claim is None) == (settings.kubernetes_host_path is None):
+    claim, host_path = settings.kubernetes_claim, settings.kubernetes_host_path
+    if claim is not None and host_path is not None:
         raise CannotServe(
-            f"{setting} needs to know how pods reach the data folder: either VERNIER_KUBERNETES_CLAIM or "
-            "VERNIER_KUBERNETES_HOST_PATH must say."
+            f"{setting} needs to know how pods reach the data folder: VERNIER_KUBERNETES_CLAIM or "
+            "VERNIER_KUBERNETES_HOST_PATH may say, not both."
         )
+    has_volume = claim is not None or host_path is not None
     try:
         api = ApiServer(namespace=settings.kubernetes_namespace)
         api.list(JOBS, "vernier/owner=none")
@@ -78,8 +80,9 @@ def _kubernetes(settings: Settings, ended: Callable[[JobRef], None]) -> "Kuberne
         raise CannotServe(f"{setting}: {error}") from error
     pods = PodSettings(
         image=settings.kubernetes_image,
-        volume=Volume(settings.data_dir, settings.kubernetes_claim, settings.kubernetes_host_path),
+        volume=Volume(settings.data_dir, claim, host_path) if has_volume else None,
         runtimes=settings.kubernetes_runtimes,
+        secrets=settings.kubernetes_secrets,
         user=settings.kubernetes_user,
         cpu=settings.kubernetes_cpu,
         memory=settings.kubernetes_memory,

@@ -29,13 +29,15 @@ from store.clearing import Cleared
 from store.data_folder import claim_data_folder
 from store.database import Database
 from store.jobs import ask_for_look, job_key, release_leases
-from worker import google_storage
+from worker.elsewhere import google, s3
 from worker.launchers.gpus import find_gpus
 from worker.launchers.local import LocalLauncher
 from worker.launchers.machine_memory import find_memory
 from worker.launchers.protocol import JobRef, Launcher
 from worker.reconcile import Pace, Reconciler
 from worker.retention import Kept, Retention
+from worker.study import Studies
+from worker.suggesting_processes import SuggestingProcesses
 from worker.tasks import add_tasks, make_notify
 from worker.unowned import Unowned
 
@@ -115,10 +117,9 @@ def check_object_store(settings: Settings) -> None:
     Raises:
         CannotServe: something is missing for it.
     """
-    if settings.object_store == "google" and not google_storage.is_installed():
+    if settings.object_store == "google" and not google.is_installed():
         raise CannotServe(
-            "VERNIER_OBJECT_STORE=google needs the package google-cloud-storage: "
-            f"{google_storage.INSTALL_HINT}."
+            f"VERNIER_OBJECT_STORE=google needs the package google-cloud-storage: {google.INSTALL_HINT}."
         )
 
 
@@ -139,6 +140,7 @@ def make_door(settings: Settings, database: Database, notify: Callable[[int], No
             objects_dir=settings.objects_dir,
             cluster=_offer(settings) if on_cluster else None,
             max_object_bytes=settings.max_object_bytes,
+            reads_s3=s3.is_installed(),
         ),
         notify,
     )
@@ -179,7 +181,10 @@ class Hands:
             max_lost_attempts=settings.max_lost_attempts,
             retry_backoff_seconds=settings.retry_backoff_seconds,
         )
-        reconciler = Reconciler(database, self._launcher, pace, name, notify=self._tell_due)
+        # Before the lease runs out, there has to be time to use the answer.
+        self._suggesting = SuggestingProcesses(min(settings.suggest_seconds, settings.lease_seconds / 2))
+        studies = Studies(lambda: self._suggesting)
+        reconciler = Reconciler(database, self._launcher, pace, name, notify=self._tell_due, studies=studies)
         add_tasks(app, database, reconciler, pace.farthest_seconds)
         self._told = threading.Event()
         self._retention = _retention(settings, database, self._launcher, self._told)
@@ -223,6 +228,7 @@ class Hands:
             self._retention.join(STOP_SECONDS)
         if self._unowned is not None and self._unowned.is_alive():
             self._unowned.join(STOP_SECONDS)
+        self._suggesting.close()
         self._launcher.close()
 
     def _run(self) -> None:

@@ -34,6 +34,8 @@ class DoorConfig:
     """Whether the launcher takes images; the local one runs Python packages."""
     objects_dir: Path | None = None
     """Where the objects of gs:// are; None: gs:// is not the service's own."""
+    reads_s3: bool = False
+    """Whether the library for s3:// is there; without it jobs that name such places are refused."""
     max_replicas: int = 32
     """Jobs whose trials have more are refused."""
     gpus: int | None = None

@@ -41,7 +41,7 @@ def accept_job(session: Session, project: str, posted: WireJob, config: DoorConf
         # Before its places are looked at: the packages of a job that was accepted may be gone by now.
         raise _taken(project, posted.job_id)
     violations = [
-        *place_violations(training_input, config.local_paths, config.objects_dir),
+        *place_violations(training_input, config.local_paths, config.objects_dir, config.reads_s3),
         *([] if config.runs_containers else _needs_containers(training_input)),
         *([] if config.cluster is None else cluster_violations(training_input, config.cluster)),
         *_too_many_replicas(training_input, config.max_replicas),

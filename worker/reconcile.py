@@ -13,6 +13,7 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -34,13 +35,12 @@ from store.jobs import (
     set_state,
 )
 from store.log_entries import NewEntry, add_log_entries, tell
-from store.measurements import add_measurements, curves_of, last_value, supersede
+from store.measurements import add_measurements, last_value, supersede
 from store.models import Job, Trial
 from store.states import FINISHED, AttemptState, State
 from store.trials import add_trial, hold_slots, is_in_line, live_trials
 from worker.closing import (
     CANCEL,
-    EARLY,
     JOB_ENDED,
     TIMEOUT,
     Retries,
@@ -66,7 +66,8 @@ from worker.platform_waits import none_has_begun, why_waiting
 from worker.quiet import Quiet, is_new, is_quiet
 from worker.resources import Need, Share, need_of
 from worker.room import Room, read_room
-from worker.study import Studies, Suggested
+from worker.stopping import report_stops, stop_hopeless
+from worker.study import PLAIN_TRAINING, Studies, Suggested
 from worker.trial_spec import attempt_spec, runtime_of
 from worker.turns import whose_turn
 from worker.verdict import verdict
@@ -123,15 +124,16 @@ class Reconciler:
         owner: str,
         clock: Callable[[], float] = time.time,
         notify: Callable[[int], None] = lambda job_pk: None,
+        studies: Studies | None = None,
     ) -> None:
-        """`notify` tells that a job is due; what it tells may be lost."""
+        """`notify` tells that a job is due; what it tells may be lost. `studies` make the suggestions."""
         self._database = database
         self._launcher = launcher
         self._pace = pace
         self._owner = owner
         self._clock = clock
         self._notify = notify
-        self._studies = Studies()
+        self._studies = studies or Studies()
         self._logs = LogKeeper(database, launcher, clock)
         self._quiet = Quiet(pace.poll_seconds, clock)
         self._told: set[tuple[int, str]] = set()
@@ -268,7 +270,7 @@ class Reconciler:
             self._note_waits(session, job, view, live, sights, idle)
             self._settle(session, job, view, [trial for trial in fresh if trial.finish_order is not None])
             if job.verdict is None:
-                self._stop_hopeless(session, job, view, [t for t in fresh if t.finish_order is None])
+                self._stop_hopeless(session, job, view, [t for t in fresh if t.finish_order is None], live)
             elif not live and not installing:
                 self._end_job(session, job, job.verdict, job.error_message)
             else:
@@ -386,23 +388,17 @@ class Reconciler:
         if settled is not None:
             job.verdict, job.error_message = settled
 
-    def _stop_hopeless(self, session: Session, job: Job, view: View, running: Sequence[Trial]) -> None:
+    def _stop_hopeless(
+        self, session: Session, job: Job, view: View, running: Sequence[Trial], live: Sequence[Trial]
+    ) -> None:
         """Write the intent to stop the running trials that the stopping rule gives up."""
         study = self._studies.of(view)
         if study is None or not study.stops_early or not running:
             return
         session.flush()
         study.catch_up(session, job)
-        curves = curves_of(session, [trial.id for trial in running])
-        for trial in running:
-            stop = study.should_stop(curves[trial.id])
-            if stop is not None and current(trial).stop_reason is None:
-                tell_to_stop(trial, EARLY)
-                session.add(study.record_stop(job, trial, stop, self._clock()))
-                log.info("trial stopped early", trial=trial.number, step=stop.step, value=stop.value)
-                why = f"{stop.value:g} at step {stop.step} is behind {stop.threshold:g}"
-                said = f"Trial {trial.number} is stopped early: {why} ({stop.rule})."
-                tell(session, job, said, trial=trial.number, now=self._clock())
+        assert view.spec is not None
+        stop_hopeless(session, job, study, view.spec, running, live, self._clock())
 
     # New trials, and those that are tried again
 
@@ -463,7 +459,7 @@ class Reconciler:
                 if not live:
                     self._look_again(job, view, next_check_at, self._pause(job))
             return NewTrials(waits=True)
-        suggested = Suggested([{}], 0, [], 0.0) if study is None else study.suggest(live, wanted)
+        suggested = PLAIN_TRAINING if study is None else study.suggest(live, wanted)
         if not suggested.values:
             # A finite space is exhausted: the job is over when its last trial is.
             if live:
@@ -495,7 +491,15 @@ class Reconciler:
             add_log_entries(session, job.project, job.id, commands, now)
             if study is not None and trials:
                 session.add(study.record_suggestion(job, suggested, [t.number for t in trials], now))
+                self._tell_stand_in(session, job, suggested, now)
         return NewTrials(trials)
+
+    def _tell_stand_in(self, session: Session, job: Job, suggested: Suggested, now: float) -> None:
+        answer = suggested.answer
+        if answer.instead_of is not None:
+            said = f"{answer.instead_of} gave no suggestion ({answer.because}); a quasi-random one is tried."
+            tell(session, job, said, severity="WARNING", now=now)
+            log.warning("no suggestion", algorithm=answer.instead_of, reason=answer.because)
 
     def _room(self, session: Session) -> Room:
         return read_room(session, self._launcher.machine)
@@ -541,17 +545,18 @@ class Reconciler:
 
     def _act(self, lease: Lease, view: View, live: Sequence[Trial]) -> bool:
         """Start and stop what the database says should be; true if something could not be started."""
-        refused: dict[int, LaunchFailed] = {}
+        due = []
         for trial in live:
-            ref = view.attempt_ref(trial)
             if current(trial).stop_reason is not None:
-                self._launcher.stop(ref, self._pace.stop_grace_seconds)
+                self._launcher.stop(view.attempt_ref(trial), self._pace.stop_grace_seconds)
             elif current(trial).state == AttemptState.LAUNCHING and current(trial).not_before is None:
-                try:
-                    self._launcher.launch(_spec(view, trial))
-                except LaunchFailed as error:
-                    log.error("attempt not started", trial=trial.number, reason=str(error))
-                    refused[trial.id] = error
+                due.append(trial)
+        refused: dict[int, LaunchFailed] = {}
+        failures = self._launch([_spec(view, trial) for trial in due])
+        for trial, failure in zip(due, failures, strict=True):
+            if failure is not None:
+                log.error("attempt not started", trial=trial.number, reason=str(failure))
+                refused[trial.id] = failure
         if not refused:
             return False
         with self._database.write() as session:
@@ -560,6 +565,22 @@ class Reconciler:
                 if trial.id in refused:
                     tell_refused(trial, refused[trial.id])
         return True
+
+    def _launch(self, specs: Sequence[AttemptSpec]) -> list[LaunchFailed | None]:
+        """Start attempts, side by side if the platform can; why each of them was not."""
+
+        def launch(spec: AttemptSpec) -> LaunchFailed | None:
+            try:
+                self._launcher.launch(spec)
+            except LaunchFailed as error:
+                return error
+            return None
+
+        side_by_side = min(self._launcher.launches_at_once, len(specs))
+        if side_by_side < 2:
+            return [launch(spec) for spec in specs]
+        with ThreadPoolExecutor(side_by_side, "launch") as pool:
+            return list(pool.map(launch, specs))
 
     # What every step shares
 
@@ -598,6 +619,7 @@ class Reconciler:
         job.end_time = self._clock()
         job.next_check_at = None
         job.platform_waits = None
+        report_stops(session, job, job.end_time)
         severity = "ERROR" if state is State.FAILED else "INFO"
         said = job.error_message or f"The job is {state}."
         tell(

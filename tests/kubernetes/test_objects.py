@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,21 @@ class TestOneReplica:
             "/data/out": "out",
             "/data/sets": "sets",
         }
+
+    def test_it_has_as_variables_what_is_in_the_secrets_of_the_settings(self) -> None:
+        (job,) = _objects(_spec(), replace(SETTINGS, secrets=("store", "more")))
+        assert _container(job)["envFrom"] == [
+            {"secretRef": {"name": "store"}},
+            {"secretRef": {"name": "more"}},
+        ]
+        assert "envFrom" not in _container(_objects(_spec())[0])
+
+    def test_without_a_volume_it_has_room_of_its_own_and_reports_by_its_last_words(self) -> None:
+        (job,) = _objects(_spec(), replace(SETTINGS, volume=None))
+        assert _pod(job)["volumes"] == [{"name": "shared", "emptyDir": {}}]
+        assert {"name": "shared", "mountPath": "/work"} in _container(job)["volumeMounts"]
+        assert _container(job)["terminationMessagePath"] == "/vernier/hypertune/output.metrics"
+        assert "terminationMessagePath" not in _container(_objects(_spec())[0])
 
     def test_a_module_is_refused_where_there_is_no_image_for_it(self) -> None:
         settings = PodSettings(None, SETTINGS.volume)
@@ -376,6 +392,17 @@ class TestAnApiServer:
         for made in (*_objects(spec), sealed(spec.ref, PRIMARY, "o")):
             answer = self._create(http, made)
             assert answer.status_code == 201, answer.text
+
+    def test_takes_secrets_as_variables(self, http: httpx.Client) -> None:
+        (job,) = _objects(_spec(), replace(SETTINGS, secrets=("store",)))
+        assert self._create(http, job).status_code == 201
+
+    def test_takes_them_without_a_volume(self, http: httpx.Client) -> None:
+        settings = replace(SETTINGS, volume=None)
+        directories = {PRIMARY: {"/vernier/work": Path("/unused")}}
+        (job,) = objects_of(_spec(), "o", "trials", settings, {}, directories)
+        answer = self._create(http, job)
+        assert answer.status_code == 201, answer.text
 
     def test_takes_their_pods_at_the_restricted_level(self, http: httpx.Client) -> None:
         """A Job is taken whatever its pods are: they are what the level holds for."""

@@ -256,6 +256,8 @@ class MetricPlaces:
     hypertune_file: Path
     problems: tuple[str, ...] = ()
     """Sentences about what could not be brought there, for the trial's log."""
+    complete: bool = True
+    """Whether all is there that an attempt left which has ended; of one that runs it says nothing."""
 
 
 class LaunchFailed(Exception):
@@ -276,6 +278,11 @@ class Launcher(Protocol):
     @property
     def machine(self) -> Machine:
         """What live attempts share, over all jobs."""
+        ...
+
+    @property
+    def launches_at_once(self) -> int:
+        """How many attempts may be launched side by side, from several threads; at least 1."""
         ...
 
     @property
@@ -342,9 +349,5 @@ class Launcher(Protocol):
         ...
 
     def metric_places(self, ref: AttemptRef, job_dir: Path | Place | None) -> MetricPlaces:
-        """Where to look for what the attempt measures, with all of it that is there now.
-
-        Raises:
-            Exception: a place that is elsewhere can't be reached for the moment.
-        """
+        """Where to look for what the attempt measures, with what is there now."""
         ...

@@ -20,6 +20,8 @@ TIMEOUT = (5.0, 30.0)
 
 PASSING = frozenset({401, 408, 429})
 """Statuses besides 5xx after which the same request may be answered."""
+SILENCE_SECONDS = 10.0
+"""How much longer than it was asked for a watch may be silent."""
 
 JOBS = "/apis/batch/v1/namespaces/{}/jobs"
 PODS = "/api/v1/namespaces/{}/pods"
@@ -141,7 +143,7 @@ class ApiServer:
             "timeoutSeconds": str(seconds),
             "allowWatchBookmarks": "true",
         }
-        answer = self._open("GET", where, query, timeout=(TIMEOUT[0], seconds + 10.0))
+        answer = self._open("GET", where, query, timeout=(TIMEOUT[0], seconds + SILENCE_SECONDS))
         self._watches.add(answer)
         if self._stopped:
             answer.close()

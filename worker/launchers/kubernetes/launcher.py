@@ -11,6 +11,7 @@ from pathlib import Path
 
 from store.objects.names import Place
 from worker.cluster import PRIMARY, Replica
+from worker.elsewhere.stores import Stores
 from worker.launchers import leftovers
 from worker.launchers.install import FULL
 from worker.launchers.kubernetes import names
@@ -32,6 +33,7 @@ from worker.launchers.kubernetes.pods import PodSettings
 from worker.launchers.kubernetes.preparation import Preparations
 from worker.launchers.kubernetes.printed import Printed
 from worker.launchers.kubernetes.records import Record
+from worker.launchers.kubernetes.reports import keep_reports
 from worker.launchers.kubernetes.states import annotations, attempt_status, replica_status
 from worker.launchers.kubernetes.stopping import annotate, end_replica, exceed
 from worker.launchers.kubernetes.unowned import MarkedObjects
@@ -53,11 +55,17 @@ from worker.launchers.protocol import (
     Preparation,
     Stream,
 )
+from worker.metrics.mirrors import Mirrors
 from worker.resources import Machine
 
 TTL_SECONDS = 60
 """How long Jobs are left for who wants to see them, once nothing is needed of them. Until then each look at
 their job lists them."""
+
+LAUNCHES_AT_ONCE = 4
+"""Most of a launch is waiting for the API server."""
+REMEMBERED = 10_000
+"""Attempts that are remembered to go on."""
 
 
 class KubernetesLauncher:
@@ -91,7 +99,10 @@ class KubernetesLauncher:
         self._ended = ended
         self._objects_dir = objects_dir
         self._directories = Directories(jobs_dir, settings)
-        self._finder = Finder(api, owner)
+        self._ends = EndOfPod(api, f"{names.OWNER}={owner}")
+        self._finder = Finder(api, owner, self._ends.cache)
+        self._going_on: dict[AttemptRef, int] = {}
+        """{attempt that had begun and not ended: the version of what was found of it}"""
         self._max_output_bytes = max_output_bytes
         self._printed = Printed(
             api, self._finder, self._directories, output_seconds, max_output_bytes, self._end_chatter
@@ -99,7 +110,7 @@ class KubernetesLauncher:
         self._objects = MarkedObjects(api, owner)
         self._warnings = Warnings(api)
         self._patience = Patience(api, settings.patience_seconds)
-        self._ends = EndOfPod(api, f"{names.OWNER}={owner}")
+        self._mirrors = Mirrors(Stores().of)
         self._preparations = Preparations(
             api,
             owner,
@@ -115,6 +126,10 @@ class KubernetesLauncher:
     @property
     def machine(self) -> Machine:
         return self._machine
+
+    @property
+    def launches_at_once(self) -> int:
+        return LAUNCHES_AT_ONCE
 
     @property
     def objects_dir(self) -> Path | None:
@@ -172,9 +187,43 @@ class KubernetesLauncher:
     # Observing
 
     def observe(self, refs: Sequence[AttemptRef]) -> dict[AttemptRef, AttemptStatus]:
-        statuses = {ref: self._record(ref).end() for ref in refs}
-        found = self._finder.find([ref for ref in refs if statuses[ref] is None])
-        return {ref: end or self._status(ref, found[ref]) for ref, end in statuses.items()}
+        going_on = {ref: status for ref in refs if (status := self._goes_on(ref)) is not None}
+        ended = {ref: self._record(ref).end() for ref in refs if ref not in going_on}
+        found = self._find([ref for ref, end in ended.items() if end is None])
+        over = {ref: end or self._status(ref, found[ref]) for ref, end in ended.items()}
+        return going_on | over
+
+    def _find(self, refs: Sequence[AttemptRef]) -> dict[AttemptRef, Found]:
+        """What there is of attempts that may have ended, or never begun.
+
+        Success is believed of what was there moments ago: nothing can follow it. Anything else, and that
+        there is nothing, is asked for: Jobs and pods come by different ways, of which one may lag.
+        """
+        known = {ref: found[0] for ref in refs if (found := self._finder.known(ref)) is not None}
+        sure = {ref: found for ref, found in known.items() if found.succeeded}
+        return sure | self._finder.ask([ref for ref in refs if ref not in sure])
+
+    def _goes_on(self, ref: AttemptRef) -> AttemptStatus | None:
+        """How an attempt is that goes on, by all that is known of it; None if it may have ended."""
+        if (version := self._finder.version(ref)) is not None and self._going_on.get(ref) == version:
+            return AttemptStatus(AttemptPhase.RUNNING)
+        self._going_on.pop(ref, None)
+        if (known := self._finder.known(ref)) is None:
+            return None
+        found, version = known
+        replicas = self._replicas(ref, found)
+        if replicas is None or not all(each in found.jobs for each in replicas):
+            return None
+        statuses = _statuses(replicas, found)
+        if any(each.phase is not AttemptPhase.RUNNING for each in statuses.values()):
+            return None
+        self._watch(ref)
+        waiting = self._waits(ref, replicas, found)
+        if waiting is None:
+            if len(self._going_on) >= REMEMBERED:
+                self._going_on.clear()
+            self._going_on[ref] = version
+        return AttemptStatus(AttemptPhase.RUNNING, waiting=waiting)
 
     def _status(self, ref: AttemptRef, found: Found) -> AttemptStatus:
         replicas = self._replicas(ref, found)
@@ -215,6 +264,8 @@ class KubernetesLauncher:
 
     def _close(self, ref: AttemptRef, replicas: Sequence[Replica], found: Found, end: AttemptStatus) -> None:
         """Record how an attempt has ended, of which nothing is needed any more: its objects may go."""
+        if self._settings.volume is None:
+            keep_reports(found.pods.get(PRIMARY, ()), self._directories.hypertune_file(ref))
         self._record(ref).ended(end)
         self._ends.forget(self._digest(ref))
         if len(replicas) > 1:
@@ -277,8 +328,12 @@ class KubernetesLauncher:
     def metric_places(self, ref: AttemptRef, job_dir: Path | Place | None) -> MetricPlaces:
         hypertune_file = self._directories.hypertune_file(ref)
         if isinstance(job_dir, Place):
-            problem = f"Event files in {job_dir} are not read: the launcher for Kubernetes reads files only."
-            return MetricPlaces((), hypertune_file, (problem,))
+            ended = self._record(ref).end() is not None
+            folder = self._directories.mirror(ref)
+            found = self._mirrors.look(job_dir, folder, ended=ended)
+            return MetricPlaces(
+                (folder / "files",), hypertune_file, found.problems, found.complete or not ended
+            )
         # Without a jobDir a trainer has only its working directory to write to.
         root = job_dir if job_dir is not None else self._directories.of_attempt(ref) / "work"
         return MetricPlaces((root,), hypertune_file)
@@ -294,6 +349,7 @@ class KubernetesLauncher:
     def close(self) -> None:
         """Stop watching; attempts go on."""
         self._ends.close()
+        self._mirrors.close()
         self._api.close()
 
     def _replicas(

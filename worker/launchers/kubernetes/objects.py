@@ -11,6 +11,7 @@ from typing import Any
 
 from worker.cluster import PRIMARY, Replica, Role
 from worker.launchers.kubernetes import names
+from worker.launchers.kubernetes.directories import HYPERTUNE, HYPERTUNE_FILE
 from worker.launchers.kubernetes.hardware import Hardware, hardware_of
 from worker.launchers.kubernetes.pods import TOLD_SECONDS, PodSettings, Volume
 from worker.launchers.protocol import AttemptRef, AttemptSpec, Container, LaunchFailed, Runtime
@@ -106,6 +107,12 @@ def _job(
         **_program(spec, container, directories),
         "volumeMounts": mounts(settings.volume, directories, {} if env is None else {ENV: env}),
     }
+    if settings.volume is None:
+        # Its node makes this file, and reads it when the container has ended.
+        built["terminationMessagePath"] = f"{HYPERTUNE}/{HYPERTUNE_FILE}"
+    if settings.secrets:
+        # What the contract says a trial is told goes before what they have under the same names.
+        built["envFrom"] = [{"secretRef": {"name": name}} for name in settings.secrets]
     pod = pod_of(settings, built) | hardware.nodes() | _rights(spec, settings)
     if len(spec.cluster.replicas) > 1:
         pod |= {
@@ -215,9 +222,11 @@ def container_of(
 
 
 def mounts(
-    volume: Volume, writable: Mapping[str, Path], readable: Mapping[str, Path]
+    volume: Volume | None, writable: Mapping[str, Path], readable: Mapping[str, Path]
 ) -> list[dict[str, Any]]:
-    """What a container has of the volume: {path in the pod: directory}."""
+    """What a container has of the volume: {path in the pod: directory}; without one, room of its own."""
+    if volume is None:
+        return [{"name": VOLUME, "mountPath": path} for path in writable]
     given = {**writable, **{str(each): each for each in volume.for_all}}
     return [
         {"name": VOLUME, "mountPath": path, "subPath": str(each.relative_to(volume.path)), **only}
@@ -236,7 +245,9 @@ def no_image(what: str, runtime: Runtime, settings: PodSettings) -> str:
     )
 
 
-def _volume(volume: Volume) -> dict[str, Any]:
+def _volume(volume: Volume | None) -> dict[str, Any]:
+    if volume is None:
+        return {"name": VOLUME, "emptyDir": {}}
     if volume.claim is not None:
         return {"name": VOLUME, "persistentVolumeClaim": {"claimName": volume.claim}}
     return {"name": VOLUME, "hostPath": {"path": str(volume.host_path), "type": "Directory"}}

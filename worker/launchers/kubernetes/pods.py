@@ -67,9 +67,13 @@ class PodSettings:
     image: str | None
     """What a replica runs in whose job names no image, unless `runtimes` says better; `python3` is found in
     it. None: such can't be run."""
-    volume: Volume
+    volume: Volume | None = None
+    """None: pods share no files with the service. They have neither packages nor job dirs that are
+    directories, and what cloudml-hypertune reports is had of them when they have ended (`reports.py`)."""
     runtimes: Mapping[str, str] = field(default_factory=dict)
     """{runtimeVersion, or runtimeVersion/pythonVersion: image}"""
+    secrets: tuple[str, ...] = ()
+    """Secrets of the namespace whose keys are variables of every trial, as credentials for a store."""
     user: int = 1000
     """The user and the group that trainers run as; what they are to write is theirs."""
     cpu: str = "1"

@@ -50,6 +50,12 @@ FETCH_GRACE_SECONDS = 5.0
 UNDER_WAY, READY = Preparation(PreparationPhase.UNDER_WAY), Preparation(PreparationPhase.READY)
 
 
+NO_VOLUME = (
+    "On this cluster pods share no volume with the service, over which packages would come to them "
+    "(VERNIER_KUBERNETES_CLAIM or VERNIER_KUBERNETES_HOST_PATH): give an image that has them."
+)
+
+
 class Preparations:
     """Installs packages.
 
@@ -89,6 +95,8 @@ class Preparations:
             return Preparation(PreparationPhase(done["phase"]), done["message"])
         if (own / "abandoned").exists():
             return UNDER_WAY
+        if self._settings.volume is None:
+            return self._done(spec.job, NO_VOLUME)
         image = self._settings.image_for(spec.runtime)
         if image is None:
             return self._done(spec.job, no_image("its packages", spec.runtime, self._settings))
