@@ -116,6 +116,7 @@ def _kubernetes(settings: Settings, ended: Callable[[JobRef], None]) -> "Kuberne
         ended,
         settings.objects_dir,
         max_package_bytes=settings.max_package_bytes,
+        max_output_bytes=settings.max_output_bytes,
     )
 
 

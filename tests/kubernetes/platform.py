@@ -54,12 +54,13 @@ class KubernetesPlatform:
         ended: Callable[[JobRef], None] = lambda job: None,
         patience_seconds: float = 120.0,
         max_package_bytes: int = 10**8,
+        max_output_bytes: int = 10**9,
     ) -> KubernetesLauncher:
         settings = PodSettings(
             image=self.image,
             volume=Volume(self.root, host_path=self.root, for_all=(self.folder, self._modules)),
             user=USER,
-            cpu="10m",
+            cpu="100m",
             memory=self.memory,
             grace_seconds=GRACE_SECONDS,
             patience_seconds=patience_seconds,
@@ -75,6 +76,7 @@ class KubernetesPlatform:
             ended,
             output_seconds=0.1,
             max_package_bytes=max_package_bytes,
+            max_output_bytes=max_output_bytes,
         )
         self._launchers.append(launcher)
         return launcher

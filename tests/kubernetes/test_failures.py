@@ -16,6 +16,8 @@ from worker.launchers.protocol import (
     AttemptStatus,
     Container,
     Fault,
+    Limit,
+    Stream,
 )
 
 NOWHERE = "localhost/nowhere:1"
@@ -151,3 +153,24 @@ def test_waiting_ends_when_the_program_begins(platform: KubernetesPlatform) -> N
     assert platform.pods()[0]["status"]["phase"] == "Running"
     (platform.folder / "go").touch()
     assert end_of(launcher, spec.ref).exit_code == 0
+
+
+def test_what_prints_too_much_is_ended_and_no_more_of_it_is_kept(platform: KubernetesPlatform) -> None:
+    source = "tell('begun')\nwhile True: print('x' * 99, flush=True); time.sleep(0.001)"
+    spec = platform.spec(source)
+    launcher = platform.launcher(max_output_bytes=10_000)
+    launcher.launch(spec)
+
+    def look() -> AttemptStatus | None:
+        launcher.read_output(spec.ref, Stream.OUT, 0, 100)
+        status = launcher.observe([spec.ref])[spec.ref]
+        return status if status.phase is AttemptPhase.ENDED else None
+
+    status = wait_until(look, 60)
+    assert status is not None
+    assert status.exceeded is not None
+    assert status.exceeded.limit is Limit.OUTPUT
+    assert "10000 bytes (VERNIER_MAX_OUTPUT_BYTES)" in status.exceeded.sentence
+    assert not status.told_to_stop
+    assert len(launcher.read_output(spec.ref, Stream.OUT, 0, 10**6)) == 10_000
+    assert lines(platform.folder, "begun") == [""]

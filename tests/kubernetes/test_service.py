@@ -45,12 +45,12 @@ def http(
         assert service.stop() == 0
 
 
-def _ended(http: httpx.Client, job_id: str) -> dict[str, Any]:
+def _ended(http: httpx.Client, job_id: str, seconds: float = 120) -> dict[str, Any]:
     def look() -> dict[str, Any] | None:
         job: dict[str, Any] = http.get(f"/jobs/{job_id}").json()
         return job if job["state"] in ("SUCCEEDED", "FAILED", "CANCELLED") else None
 
-    job = wait_until(look, 60)
+    job = wait_until(look, seconds)
     assert job is not None
     return job
 
@@ -95,6 +95,54 @@ def test_a_tuning_job_a_failing_one_and_one_that_is_cancelled(http: httpx.Client
     wait_until(lambda: http.get("/jobs/endless").json()["state"] == "RUNNING", 30)
     assert http.post("/jobs/endless:cancel", json={}).status_code == 200
     assert _ended(http, "endless")["state"] == "CANCELLED"
+
+
+HOPELESS_SIXTH = """
+import json, os, sys, time
+trial = int(os.environ["CLOUD_ML_TRIAL_ID"])
+print("began", trial, flush=True)
+told = {"timestamp": 1.0, "trial": str(trial), "score": 0.0 if trial == 6 else 10.0}
+with open(os.environ["CLOUD_ML_HP_METRIC_FILE"], "w") as file:
+    for step in (1, 2, 3):
+        file.write(json.dumps(told | {"global_step": str(step)}) + "\\n")
+if trial == 6:
+    time.sleep(1000)
+"""
+
+
+@pytest.mark.timeout(600)
+def test_a_trial_that_is_stopped_early_frees_its_slot_for_the_next(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig("admin")))
+    data = tmp_path / "data"
+    settings: dict[str, str | float] = {
+        "launcher": "kubernetes",
+        "kubernetes_host_path": str(data),
+        "kubernetes_cpu": "100m",
+        "kubernetes_memory": "64Mi",
+        "stop_grace_seconds": 1,
+        "slots": 1,
+    }
+    hyperparameters = {
+        "goal": "MAXIMIZE",
+        "hyperparameterMetricTag": "score",
+        "maxTrials": 7,
+        "maxParallelTrials": 7,
+        "algorithm": "RANDOM_SEARCH",
+        "enableTrialEarlyStopping": True,
+        "params": [{"parameterName": "x", "type": "DOUBLE", "minValue": 0.5, "maxValue": 1.5}],
+    }
+    with RunningService(data, **settings) as service, service.client() as http:
+        job = _job("hopeless", HOPELESS_SIXTH, tmp_path, hyperparameters=hyperparameters)
+        answer = http.post("/jobs", json=job)
+        assert answer.status_code == 200, answer.text
+        ended = _ended(http, "hopeless", 400)
+    assert ended["state"] == "SUCCEEDED", ended
+    trials = {each["trialId"]: each for each in ended["trainingOutput"]["trials"]}
+    assert [number for number, each in trials.items() if each.get("isTrialStoppedEarly")] == ["6"]
+    assert trials["7"]["state"] == "SUCCEEDED", "there was but one slot, which the sixth had"
+    assert trials["7"]["startTime"] >= trials["6"]["endTime"]
 
 
 TALKATIVE = """

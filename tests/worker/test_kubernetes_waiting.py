@@ -87,7 +87,7 @@ def _pod(
             _job(),
             [_pod(waiting="ContainerCreating")],
             "MountVolume.SetUp failed",
-            Wait("The replica master 0 can't be started: MountVolume.SetUp failed", Fault.CONFIG),
+            Wait("The replica master 0 is not started yet: MountVolume.SetUp failed"),
         ),
         (
             _job(),

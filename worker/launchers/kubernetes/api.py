@@ -18,6 +18,8 @@ INSTALL_HINT = "pip install 'vernier[kubernetes]'"
 TIMEOUT = (5.0, 30.0)
 """Seconds to connect, and for each part of an answer."""
 
+PASSING = frozenset({401, 408, 429})
+"""Statuses besides 5xx after which the same request may be answered."""
 SILENCE_SECONDS = 10.0
 """How much longer than it was asked for a watch may be silent."""
 
@@ -238,8 +240,8 @@ class ApiServer:
         except self._failures as error:
             raise Unreachable(f"the Kubernetes API does not answer: {error}") from error
         message = _message(said)
-        # 429 and 5xx are of the server's own state, not about what was asked.
-        if response.status == 429 or response.status >= 500:
+        # These are of the server's own state, or of a login that has run out, not about what was asked.
+        if response.status in PASSING or response.status >= 500:
             raise Unreachable(f"the Kubernetes API answers {response.status}: {message}")
         raise Refused(response.status, message)
 

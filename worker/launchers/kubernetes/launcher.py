@@ -13,6 +13,7 @@ from store.objects.names import Place
 from worker.cluster import PRIMARY, Replica
 from worker.elsewhere.stores import Stores
 from worker.launchers import leftovers
+from worker.launchers.install import FULL
 from worker.launchers.kubernetes import names
 from worker.launchers.kubernetes.api import (
     JOBS,
@@ -34,17 +35,20 @@ from worker.launchers.kubernetes.printed import Printed
 from worker.launchers.kubernetes.records import Record
 from worker.launchers.kubernetes.reports import keep_reports
 from worker.launchers.kubernetes.states import annotations, attempt_status, replica_status
-from worker.launchers.kubernetes.stopping import annotate, end_replica
+from worker.launchers.kubernetes.stopping import annotate, end_replica, exceed
 from worker.launchers.kubernetes.unowned import MarkedObjects
 from worker.launchers.kubernetes.waiting import asks_for_warning, wait_of
 from worker.launchers.kubernetes.watching import EndOfPod
+from worker.launchers.local import PASSING
 from worker.launchers.protocol import (
     AttemptPhase,
     AttemptRef,
     AttemptSpec,
     AttemptStatus,
+    Exceeded,
     JobRef,
     LaunchFailed,
+    Limit,
     Marked,
     MetricPlaces,
     PackagesSpec,
@@ -86,6 +90,7 @@ class KubernetesLauncher:
         objects_dir: Path | None = None,
         output_seconds: float = 1.0,
         max_package_bytes: int = 512 * 2**20,
+        max_output_bytes: int = 2**30,
     ) -> None:
         self._api = api
         self._owner = owner
@@ -98,7 +103,10 @@ class KubernetesLauncher:
         self._finder = Finder(api, owner, self._ends.cache)
         self._going_on: dict[AttemptRef, int] = {}
         """{attempt that had begun and not ended: the version of what was found of it}"""
-        self._printed = Printed(api, self._finder, self._directories, output_seconds)
+        self._max_output_bytes = max_output_bytes
+        self._printed = Printed(
+            api, self._finder, self._directories, output_seconds, max_output_bytes, self._end_chatter
+        )
         self._objects = MarkedObjects(api, owner)
         self._warnings = Warnings(api)
         self._patience = Patience(api, settings.patience_seconds)
@@ -142,7 +150,12 @@ class KubernetesLauncher:
         replicas = spec.cluster.replicas
         try:
             directories = self._directories.make(spec, replicas)
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            if error.errno in FULL:
+                raise  # The job waits until there is room, however long that takes.
+            for_now = error.errno in PASSING
+            raise LaunchFailed(f"a directory can't be made: {error}", for_now=for_now) from error
+        except ValueError as error:  # A NUL, which no system call takes.
             raise LaunchFailed(f"a directory can't be made: {error}") from error
         told = {"CLOUD_ML_HP_METRIC_FILE": f"{HYPERTUNE}/{HYPERTUNE_FILE}"}
         env = self._directories.env(spec.ref.job) if spec.has_packages else None
@@ -289,6 +302,14 @@ class KubernetesLauncher:
                 end_replica(self._api, replica, found)
             elif unfinished:
                 self._api.create(sealed(ref, replica, self._owner))
+
+    def _end_chatter(self, replica: Replica, found: Found) -> None:
+        """End a replica that has printed more than it may."""
+        why = (
+            f"The replica {replica} printed more than {self._max_output_bytes} bytes "
+            "(VERNIER_MAX_OUTPUT_BYTES) and was stopped."
+        )
+        exceed(self._api, replica, found, Exceeded(Limit.OUTPUT, why))
 
     # What was printed, and what was measured
 

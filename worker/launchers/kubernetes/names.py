@@ -36,6 +36,8 @@ TOLD = "vernier/told"
 """Annotation of a replica's Job: it is being told to end."""
 GIVEN_UP = "vernier/given-up"
 """Annotation of a replica's Job that is not waited for any more: why, as JSON."""
+EXCEEDED = "vernier/exceeded"
+"""Annotation of a replica's Job that is being ended for a limit that it went beyond: which, as JSON."""
 QUEUE = "kueue.x-k8s.io/queue-name"
 """Label of a Job that waits in a queue of Kueue, which resumes it when it lets it in."""
 

@@ -10,6 +10,7 @@ Both streams come as one.
 import fcntl
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,12 +29,13 @@ def output_file(directory: Path) -> Path:
     return directory / "output.log"
 
 
-def keep(api: ApiServer, pods: Sequence[dict[str, Any]], directory: Path) -> None:
-    """Take in all that is new of what these pods have printed.
+def keep(api: ApiServer, pods: Sequence[dict[str, Any]], directory: Path, most: int = sys.maxsize) -> bool:
+    """Take in all that is new of what these pods have printed; false if that is more than it may be.
 
     Args:
         pods: all of one replica that there are.
         directory: the replica's own.
+        most: how many bytes are taken in all, to the end of a line.
     """
     directory.mkdir(parents=True, exist_ok=True)
     cursor_file = directory / "output.json"
@@ -41,11 +43,14 @@ def keep(api: ApiServer, pods: Sequence[dict[str, Any]], directory: Path) -> Non
         told: dict[str, Any]
         told = json.loads(cursor_file.read_text()) if cursor_file.exists() else {"size": 0, "pods": {}}
         file.truncate(told["size"])
+        file.seek(0, os.SEEK_END)
         for pod in sorted(pods, key=lambda each: str(each["metadata"]["creationTimestamp"])):
             uid = pod["metadata"]["uid"]
             cursor = Cursor(*told["pods"].get(uid, (-1, 0)))
             since = None if cursor.nanoseconds < 0 else _rfc3339(cursor.nanoseconds // SECOND)
             for line in api.log(pod["metadata"]["name"], CONTAINER, since):
+                if file.tell() > most:
+                    break
                 if (text := cursor.take(line)) is not None:
                     file.write(text)
             told["pods"][uid] = [cursor.nanoseconds, cursor.lines]
@@ -55,6 +60,7 @@ def keep(api: ApiServer, pods: Sequence[dict[str, Any]], directory: Path) -> Non
             part = cursor_file.with_suffix(".part")
             part.write_text(json.dumps(told | {"size": size}))
             part.replace(cursor_file)
+        return size <= most
 
 
 @dataclass(slots=True)

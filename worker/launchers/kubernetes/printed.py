@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -37,13 +37,25 @@ class Printed:
 
     Args:
         seconds: how often at most the output of one replica is asked for while it runs.
+        most: bytes that a replica may print.
+        too_much: called with what there is of an attempt of which a replica has printed more.
     """
 
-    def __init__(self, api: ApiServer, finder: Finder, directories: Directories, seconds: float) -> None:
+    def __init__(
+        self,
+        api: ApiServer,
+        finder: Finder,
+        directories: Directories,
+        seconds: float,
+        most: int,
+        too_much: Callable[[Replica, Found], None],
+    ) -> None:
         self._api = api
         self._finder = finder
         self._directories = directories
         self._seconds = seconds
+        self._most = most
+        self._too_much = too_much
         self._due: dict[tuple[AttemptRef, Replica], tuple[float, float]] = {}
         """{replica: when it is asked again, and how long that is after it was asked last}"""
         self._tidy_at = 0.0
@@ -53,7 +65,7 @@ class Printed:
         """At most `limit` bytes from `offset` on."""
         try:
             with open_regular(self._file(ref, replica)) as (descriptor, _):
-                return read_at(descriptor, limit, offset)
+                return read_at(descriptor, max(0, min(limit, self._most - offset)), offset)
         except OSError:
             return b""
 
@@ -72,7 +84,8 @@ class Printed:
         """
         try:
             for replica in replicas:
-                keep(self._api, found.pods.get(replica, ()), self._directories.of_replica(ref, replica))
+                pods = found.pods.get(replica, ())
+                keep(self._api, pods, self._directories.of_replica(ref, replica), self._most)
         except Unreachable as error:
             since = self._unread_since.setdefault(ref, time.monotonic())
             if time.monotonic() - since < PATIENCE_SECONDS:
@@ -91,8 +104,8 @@ class Printed:
             before = _size(output_file(directory))
             try:
                 pods = [pod for pod in self._finder.pods(ref, replica) if has_started(pod)]
-                if pods:
-                    keep(self._api, pods, directory)
+                if pods and not keep(self._api, pods, directory, self._most):
+                    self._too_much(replica, self._finder.find_one(ref))
                 silent = bool(pods) and _size(output_file(directory)) == before
             except Unreachable as error:
                 # It comes later: one node that does not answer is no reason to leave the job alone.

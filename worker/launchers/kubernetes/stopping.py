@@ -1,5 +1,8 @@
 """Telling replicas to end, and seeing that what was not launched by then never is."""
 
+import json
+from collections.abc import Sequence
+
 from worker.cluster import Replica
 from worker.launchers.kubernetes import names
 from worker.launchers.kubernetes.api import JOBS, PODS, ApiServer, Json
@@ -12,7 +15,7 @@ from worker.launchers.kubernetes.states import (
     is_told_to_end,
     replica_status,
 )
-from worker.launchers.protocol import AttemptPhase
+from worker.launchers.protocol import AttemptPhase, Exceeded
 
 
 def end_replica(api: ApiServer, replica: Replica, found: Found) -> None:
@@ -33,13 +36,27 @@ def end_replica(api: ApiServer, replica: Replica, found: Found) -> None:
         if any(job["spec"].get(name) != value for name, value in held.items()):
             api.change(JOBS, job["metadata"]["name"], {"spec": held})
         return
+    _end_pods(api, live)
+
+
+def exceed(api: ApiServer, replica: Replica, found: Found, why: Exceeded) -> None:
+    """End a replica that runs and has gone beyond a limit, for good: no other pod takes its place."""
+    job = found.jobs.get(replica)
+    live = [pod for pod in found.pods.get(replica, ()) if is_live(pod)]
+    if job is None or not live or names.EXCEEDED in annotations(job):
+        return
+    annotate(api, job, names.EXCEEDED, json.dumps({"limit": why.limit, "sentence": why.sentence}))
+    _end_pods(api, live)
+
+
+def _end_pods(api: ApiServer, live: Sequence[Json]) -> None:
     for pod in live:
         if not is_told_to_end(pod):
             deadline = {"spec": {"activeDeadlineSeconds": TOLD_SECONDS}}
             api.change(PODS, pod["metadata"]["name"], deadline)
 
 
-def annotate(api: ApiServer, job: Json | None, name: str) -> None:
+def annotate(api: ApiServer, job: Json | None, name: str, told: str = "true") -> None:
     """Mark a Job, if it is there and not marked yet."""
     if job is not None and name not in annotations(job):
-        api.change(JOBS, job["metadata"]["name"], {"metadata": {"annotations": {name: "true"}}})
+        api.change(JOBS, job["metadata"]["name"], {"metadata": {"annotations": {name: told}}})

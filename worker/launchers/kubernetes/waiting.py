@@ -63,7 +63,8 @@ def wait_of(replica: Replica, job: Json, pods: Sequence[Json], warning: str = ""
         if reason in CAN_NOT_BEGIN:
             return Wait(f"The replica {replica} can't be started: {said}", Fault.CONFIG)
     if warning:
-        return Wait(f"The replica {replica} can't be started: {warning}", Fault.CONFIG)
+        # It may be of a moment ago, and the image be on its way since: no reason to give it up.
+        return Wait(f"The replica {replica} is not started yet: {warning}")
     return Wait("")
 
 
