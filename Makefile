@@ -14,8 +14,8 @@ setup: $(VENV)/.runtime
 demo: $(VENV)/.runtime
 	$(BIN)/vernier demo
 
-test: $(VENV)/.dev check postgresql redis
-	$(BIN)/python -m pytest --ignore=tests/kubernetes --ignore=tests/object_stores
+test: $(VENV)/.dev check postgresql redis kubernetes
+	$(BIN)/python -m pytest
 
 test-kubernetes: $(VENV)/.dev kubernetes
 	$(BIN)/python -m pytest tests/kubernetes

@@ -61,7 +61,7 @@ def _kubernetes(settings: Settings, ended: Callable[[JobRef], None]) -> "Kuberne
         is_installed,
     )
     from worker.launchers.kubernetes.launcher import KubernetesLauncher
-    from worker.launchers.kubernetes.pods import Accelerator, PodSettings, Volume
+    from worker.launchers.kubernetes.pods import Accelerator, MachineType, PodSettings, Volume
 
     setting = "VERNIER_LAUNCHER=kubernetes"
     if not is_installed():
@@ -90,6 +90,14 @@ def _kubernetes(settings: Settings, ended: Callable[[JobRef], None]) -> "Kuberne
             kind: Accelerator(each.resource, each.node_selector, each.tolerations)
             for kind, each in settings.kubernetes_accelerators.items()
         },
+        machines={
+            name: MachineType(each.cpu, each.memory, each.node_selector, each.tolerations)
+            for name, each in settings.kubernetes_machines.items()
+        },
+        disk_types=settings.kubernetes_disk_types,
+        service_accounts=settings.kubernetes_service_accounts,
+        priorities=settings.kubernetes_priorities,
+        queue=settings.kubernetes_queue,
         patience_seconds=settings.kubernetes_patience_seconds,
         grace_seconds=max(1, math.ceil(settings.stop_grace_seconds)),
     )

@@ -31,6 +31,18 @@ class KubernetesAccelerator(BaseModel):
     """As in a pod's spec, for nodes that are kept for who needs it."""
 
 
+class KubernetesMachine(BaseModel):
+    """What a machine type, or a scale tier, is on a cluster."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cpu: str | None = None
+    memory: str | None = None
+    """Unset: as for all others."""
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    tolerations: tuple[dict[str, Any], ...] = ()
+
+
 class Settings(BaseSettings):
     """What can be set. Each field is read from the variable `VERNIER_` + its name in capitals."""
 
@@ -71,12 +83,23 @@ class Settings(BaseSettings):
     """What each replica requests of a node's CPUs, as Kubernetes writes quantities."""
     kubernetes_memory: str = "2Gi"
     """What each replica requests of a node's memory, and gets at most."""
-    kubernetes_patience_seconds: float = Field(default=120.0, ge=0)
+    kubernetes_patience_seconds: float = Field(default=120, ge=0)
     """How long an image that can't be had, or a pod that can't be started, is waited for."""
     kubernetes_accelerators: dict[str, KubernetesAccelerator] = Field(
         default_factory=lambda: {"*": KubernetesAccelerator()}
     )
     """A JSON object: what each type of accelerator of the API is on the cluster; `*` is any other type."""
+
+    kubernetes_machines: dict[str, KubernetesMachine] = Field(default_factory=dict)
+    """A JSON object: what machine types and scale tiers are on the cluster; others are like all."""
+    kubernetes_disk_types: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """A JSON object: the labels of the nodes that have each bootDiskType; others are refused."""
+    kubernetes_service_accounts: dict[str, str] = Field(default_factory=dict)
+    """A JSON object: the namespace's service account for each serviceAccount of jobs; others are refused."""
+    kubernetes_priorities: dict[int, str] = Field(default_factory=dict)
+    """A JSON object: the PriorityClass of jobs from each scheduling.priority on; lower ones are refused."""
+    kubernetes_queue: str | None = None
+    """The LocalQueue of Kueue that trials wait in; unset: none."""
 
     slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     """CPU slots of this machine, which all jobs share; by default its cores. Each replica of a trial takes

@@ -181,6 +181,23 @@ def hold_slots(session: Session) -> None:
     # On SQLite there is one writer at a time.
 
 
+def live_attempts(session: Session) -> set[tuple[str, str, int, int]]:
+    """All attempts that run or are about to: (project, job id, number of the trial, of the attempt)."""
+    query = (
+        select(Job.project, Job.job_id, Trial.number, Attempt.number)
+        .join(Trial, Trial.id == Attempt.trial_pk)
+        .join(Job, Job.id == Attempt.job_pk)
+        .where(Attempt.state.in_(LIVE_ATTEMPT))
+    )
+    return {(project, job, trial, attempt) for project, job, trial, attempt in session.execute(query)}
+
+
+def jobs_in_preparation(session: Session) -> set[tuple[str, str]]:
+    """The jobs whose packages may be being installed: (project, job id)."""
+    query = select(Job.project, Job.job_id).where(Job.state.in_((State.PREPARING, State.CANCELLING)))
+    return {(project, job) for project, job in session.execute(query)}
+
+
 def live_resources_by_job(session: Session) -> dict[int, list[dict[str, Any] | None]]:
     """What the attempts that run or are about to have been given: {job key: one each}, over all projects.
 

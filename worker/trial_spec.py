@@ -83,6 +83,8 @@ def attempt_spec(job: JobInput, ref: AttemptRef, values: Mapping[str, Value]) ->
         ),
         containers=containers_of(training_input, flags),
         runtime=runtime_of(training_input),
+        service_account=training_input.service_account or "",
+        priority=(training_input.scheduling or Scheduling()).priority,
         max_seconds=(training_input.scheduling or Scheduling()).max_running_seconds,
     )
 

@@ -5,6 +5,7 @@ once a sealed Job stands in their place.
 """
 
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from worker.launchers.kubernetes.records import Record
 from worker.launchers.kubernetes.reports import keep_reports
 from worker.launchers.kubernetes.states import annotations, attempt_status, replica_status
 from worker.launchers.kubernetes.stopping import annotate, end_replica
+from worker.launchers.kubernetes.unowned import MarkedObjects
 from worker.launchers.kubernetes.waiting import asks_for_warning, wait_of
 from worker.launchers.kubernetes.watching import EndOfPod
 from worker.launchers.protocol import (
@@ -43,6 +45,7 @@ from worker.launchers.protocol import (
     AttemptStatus,
     JobRef,
     LaunchFailed,
+    Marked,
     MetricPlaces,
     PackagesSpec,
     Preparation,
@@ -88,6 +91,7 @@ class KubernetesLauncher:
         self._directories = Directories(jobs_dir, settings)
         self._finder = Finder(api, owner)
         self._printed = Printed(api, self._finder, self._directories, output_seconds)
+        self._objects = MarkedObjects(api, owner)
         self._warnings = Warnings(api)
         self._patience = Patience(api, settings.patience_seconds)
         self._mirrors = Mirrors(Stores().of)
@@ -267,6 +271,14 @@ class KubernetesLauncher:
         # Without a jobDir a trainer has only its working directory to write to.
         root = job_dir if job_dir is not None else self._directories.of_attempt(ref) / "work"
         return MetricPlaces((root,), hypertune_file)
+
+    def marked(self) -> list[Marked]:
+        """All of this owner's that is on the cluster."""
+        return self._objects.find(time.time())
+
+    def remove(self, marked: Sequence[Marked]) -> None:
+        """Delete what belongs to these."""
+        self._objects.remove(marked)
 
     def close(self) -> None:
         """Stop watching; attempts go on."""

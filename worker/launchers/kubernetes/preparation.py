@@ -25,6 +25,7 @@ from worker.launchers.kubernetes import names
 from worker.launchers.kubernetes.api import JOBS, PODS, ApiServer, Json, Refused
 from worker.launchers.kubernetes.directories import Directories
 from worker.launchers.kubernetes.events import Warnings
+from worker.launchers.kubernetes.hardware import Hardware
 from worker.launchers.kubernetes.objects import ENV, container_of, job_of, mounts, no_image, pod_of
 from worker.launchers.kubernetes.patience import Patience
 from worker.launchers.kubernetes.pods import PodSettings
@@ -198,7 +199,7 @@ class Preparations:
         told = {name: value for name, value in os.environ.items() if name.startswith(TOLD_PIP)}
         variables = {"HOME": "/tmp", "PIP_NO_CACHE_DIR": "1", "PYTHONUNBUFFERED": "1", **told}  # noqa: S108
         container = {
-            **container_of(image, self._settings, variables, self._settings.memory, {}),
+            **container_of(image, self._settings, variables, Hardware()),
             "command": ["python3", f"{INSTALL}/environment.py", ENV, f"{INSTALL}/failed", *files],
             "workingDir": INSTALL,
             "volumeMounts": mounts(self._settings.volume, {PACKAGES: packages, INSTALL: own, ENV: env}, {}),
