@@ -8,21 +8,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-kubernetes test-object-stores check postgresql redis kubernetes lock clean
+.PHONY: setup demo test test-kubernetes test-object-stores check postgresql redis kubernetes object-stores lock clean
 
 setup: $(VENV)/.runtime
 demo: $(VENV)/.runtime
 	$(BIN)/vernier demo
 
-test: $(VENV)/.dev check postgresql redis kubernetes
+test: $(VENV)/.dev check postgresql redis kubernetes object-stores
 	$(BIN)/python -m pytest
 
 test-kubernetes: $(VENV)/.dev kubernetes
 	$(BIN)/python -m pytest tests/kubernetes
 
-# The first time its servers are built, for some minutes; the next times they are there.
-test-object-stores: $(VENV)/.dev
-	@$(BIN)/python -m tests.object_stores.programs
+test-object-stores: $(VENV)/.dev object-stores
 	$(BIN)/python -m pytest tests/object_stores
 
 check: $(VENV)/.dev
@@ -55,6 +53,8 @@ kubernetes: $(VENV)/.dev
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(CONTAINERS); \
 	fi
 	@$(BIN)/python -m tests.kubernetes.programs
+
+object-stores: $(VENV)/.dev
 	@$(BIN)/python -m tests.object_stores.programs
 
 $(VENV)/.runtime: requirements.lock pyproject.toml

@@ -36,6 +36,8 @@ from worker.launchers.machine_memory import find_memory
 from worker.launchers.protocol import JobRef, Launcher
 from worker.reconcile import Pace, Reconciler
 from worker.retention import Kept, Retention
+from worker.study import Studies
+from worker.suggesting_processes import SuggestingProcesses
 from worker.tasks import add_tasks, make_notify
 from worker.unowned import Unowned
 
@@ -179,7 +181,10 @@ class Hands:
             max_lost_attempts=settings.max_lost_attempts,
             retry_backoff_seconds=settings.retry_backoff_seconds,
         )
-        reconciler = Reconciler(database, self._launcher, pace, name, notify=self._tell_due)
+        # Before the lease runs out, there has to be time to use the answer.
+        self._suggesting = SuggestingProcesses(min(settings.suggest_seconds, settings.lease_seconds / 2))
+        studies = Studies(lambda: self._suggesting)
+        reconciler = Reconciler(database, self._launcher, pace, name, notify=self._tell_due, studies=studies)
         add_tasks(app, database, reconciler, pace.farthest_seconds)
         self._told = threading.Event()
         self._retention = _retention(settings, database, self._launcher, self._told)
@@ -223,6 +228,7 @@ class Hands:
             self._retention.join(STOP_SECONDS)
         if self._unowned is not None and self._unowned.is_alive():
             self._unowned.join(STOP_SECONDS)
+        self._suggesting.close()
         self._launcher.close()
 
     def _run(self) -> None:

@@ -138,6 +138,8 @@ class Settings(BaseSettings):
     """How often a running job's metrics are read."""
     lease_seconds: float = Field(default=30.0, gt=1)
     """How long a worker may hold a job without renewing."""
+    suggest_seconds: float = Field(default=10.0, gt=0)
+    """How long a search may take for a suggestion, at most half a lease; then a quasi-random one is tried."""
     stop_grace_seconds: float = Field(default=10.0, ge=0)
     """From SIGTERM to SIGKILL when a trial is stopped."""
     trouble_seconds: float = Field(default=10.0, gt=0)

@@ -13,7 +13,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -37,9 +37,14 @@ QUICK = ("--kube-api-qps=300", "--kube-api-burst=600")
 
 
 class ControlPlane:
-    """Ready when entered. `kubeconfig("admin")` may do everything."""
+    """Ready when entered. `kubeconfig("admin")` may do everything.
 
-    def __init__(self) -> None:
+    Args:
+        flags: {one of its programs: more arguments for it}.
+    """
+
+    def __init__(self, flags: Mapping[str, Sequence[str]] | None = None) -> None:
+        self._flags = flags or {}
         self.home = Path(tempfile.mkdtemp(prefix="vernier-kubernetes-"))
         self._programs = built()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -68,6 +73,11 @@ class ControlPlane:
     def address(self) -> str:
         return f"https://{self.host}:{self.port}"
 
+    @property
+    def etcd(self) -> str:
+        """Where its database answers."""
+        return f"http://127.0.0.1:{self._etcd_port}"
+
     def client(self) -> httpx.Client:
         """Speaks to the API server as admin."""
         headers = {"Authorization": f"Bearer {self._tokens['admin']}"}
@@ -82,11 +92,10 @@ class ControlPlane:
 
     def start_api_server(self) -> None:
         """Start it (again), and wait until it is ready."""
-        etcd = f"http://127.0.0.1:{self._etcd_port}"
         certs, keys = self.home / "certs", self.home / "keys"
         self._run(
             "kube-apiserver",
-            f"--etcd-servers={etcd}",
+            f"--etcd-servers={self.etcd}",
             f"--secure-port={self.port}",
             f"--bind-address={self.host}",
             f"--advertise-address={self.host}",
@@ -125,8 +134,8 @@ class ControlPlane:
             "etcd",
             f"--data-dir={self.home / 'etcd'}",
             "--unsafe-no-fsync",
-            f"--listen-client-urls=http://127.0.0.1:{self._etcd_port}",
-            f"--advertise-client-urls=http://127.0.0.1:{self._etcd_port}",
+            f"--listen-client-urls={self.etcd}",
+            f"--advertise-client-urls={self.etcd}",
             f"--listen-peer-urls=http://127.0.0.1:{peers}",
             f"--initial-advertise-peer-urls=http://127.0.0.1:{peers}",
             f"--initial-cluster=default=http://127.0.0.1:{peers}",
@@ -193,7 +202,7 @@ class ControlPlane:
     def _run(self, name: str, *arguments: str, where: Path | None = None) -> None:
         with (self.home / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                [*self._inside, where or self._programs / name, *arguments],
+                [*self._inside, where or self._programs / name, *arguments, *self._flags.get(name, ())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

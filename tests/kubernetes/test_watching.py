@@ -87,6 +87,7 @@ def test_what_had_ended_before_it_was_watched_is_told(watched: Watched) -> None:
 def test_a_pod_that_is_deleted_is_told(watched: Watched) -> None:
     watched.pod("gone")
     watched.watch("gone")
+    wait_until(lambda: watched.ends.cache.known("gone"), 10)
     watched.api.delete(PODS, "gone", now=True)
     wait_until(lambda: watched.told == ["gone"], 5)
 

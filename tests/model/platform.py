@@ -95,6 +95,7 @@ class SimulatedPlatform:
     """The platform itself. It outlives every worker."""
 
     objects_dir: Path | None = None
+    launches_at_once = 1
 
     def __init__(
         self, folder: Path, cpus: int, clock: Callable[[], float], on_start: Callable[[AttemptRef], None]

@@ -37,6 +37,7 @@ class Endless:
 
     machine = Machine(cpus=1)
     objects_dir: Path | None = None
+    launches_at_once = 1
 
     def __init__(self) -> None:
         self.preparation = PreparationPhase.UNDER_WAY

@@ -98,6 +98,10 @@ class LocalLauncher:
         return self._machine
 
     @property
+    def launches_at_once(self) -> int:
+        return 1
+
+    @property
     def objects_dir(self) -> Path | None:
         return self._objects_dir
 

@@ -281,6 +281,11 @@ class Launcher(Protocol):
         ...
 
     @property
+    def launches_at_once(self) -> int:
+        """How many attempts may be launched side by side, from several threads; at least 1."""
+        ...
+
+    @property
     def objects_dir(self) -> Path | None:
         """Where trials find what is behind gs:// as files; None if gs:// is another store's."""
         ...

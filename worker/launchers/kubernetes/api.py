@@ -18,6 +18,9 @@ INSTALL_HINT = "pip install 'vernier[kubernetes]'"
 TIMEOUT = (5.0, 30.0)
 """Seconds to connect, and for each part of an answer."""
 
+SILENCE_SECONDS = 10.0
+"""How much longer than it was asked for a watch may be silent."""
+
 JOBS = "/apis/batch/v1/namespaces/{}/jobs"
 PODS = "/api/v1/namespaces/{}/pods"
 SERVICES = "/api/v1/namespaces/{}/services"
@@ -138,7 +141,7 @@ class ApiServer:
             "timeoutSeconds": str(seconds),
             "allowWatchBookmarks": "true",
         }
-        answer = self._open("GET", where, query, timeout=(TIMEOUT[0], seconds + 10.0))
+        answer = self._open("GET", where, query, timeout=(TIMEOUT[0], seconds + SILENCE_SECONDS))
         self._watches.add(answer)
         if self._stopped:
             answer.close()

@@ -58,6 +58,11 @@ TTL_SECONDS = 60
 """How long Jobs are left for who wants to see them, once nothing is needed of them. Until then each look at
 their job lists them."""
 
+LAUNCHES_AT_ONCE = 4
+"""Most of a launch is waiting for the API server."""
+REMEMBERED = 10_000
+"""Attempts that are remembered to go on."""
+
 
 class KubernetesLauncher:
     """Runs attempts on a cluster.
@@ -89,13 +94,15 @@ class KubernetesLauncher:
         self._ended = ended
         self._objects_dir = objects_dir
         self._directories = Directories(jobs_dir, settings)
-        self._finder = Finder(api, owner)
+        self._ends = EndOfPod(api, f"{names.OWNER}={owner}")
+        self._finder = Finder(api, owner, self._ends.cache)
+        self._going_on: dict[AttemptRef, int] = {}
+        """{attempt that had begun and not ended: the version of what was found of it}"""
         self._printed = Printed(api, self._finder, self._directories, output_seconds)
         self._objects = MarkedObjects(api, owner)
         self._warnings = Warnings(api)
         self._patience = Patience(api, settings.patience_seconds)
         self._mirrors = Mirrors(Stores().of)
-        self._ends = EndOfPod(api, f"{names.OWNER}={owner}")
         self._preparations = Preparations(
             api,
             owner,
@@ -111,6 +118,10 @@ class KubernetesLauncher:
     @property
     def machine(self) -> Machine:
         return self._machine
+
+    @property
+    def launches_at_once(self) -> int:
+        return LAUNCHES_AT_ONCE
 
     @property
     def objects_dir(self) -> Path | None:
@@ -163,9 +174,43 @@ class KubernetesLauncher:
     # Observing
 
     def observe(self, refs: Sequence[AttemptRef]) -> dict[AttemptRef, AttemptStatus]:
-        statuses = {ref: self._record(ref).end() for ref in refs}
-        found = self._finder.find([ref for ref in refs if statuses[ref] is None])
-        return {ref: end or self._status(ref, found[ref]) for ref, end in statuses.items()}
+        going_on = {ref: status for ref in refs if (status := self._goes_on(ref)) is not None}
+        ended = {ref: self._record(ref).end() for ref in refs if ref not in going_on}
+        found = self._find([ref for ref, end in ended.items() if end is None])
+        over = {ref: end or self._status(ref, found[ref]) for ref, end in ended.items()}
+        return going_on | over
+
+    def _find(self, refs: Sequence[AttemptRef]) -> dict[AttemptRef, Found]:
+        """What there is of attempts that may have ended, or never begun.
+
+        Success is believed of what was there moments ago: nothing can follow it. Anything else, and that
+        there is nothing, is asked for: Jobs and pods come by different ways, of which one may lag.
+        """
+        known = {ref: found[0] for ref in refs if (found := self._finder.known(ref)) is not None}
+        sure = {ref: found for ref, found in known.items() if found.succeeded}
+        return sure | self._finder.ask([ref for ref in refs if ref not in sure])
+
+    def _goes_on(self, ref: AttemptRef) -> AttemptStatus | None:
+        """How an attempt is that goes on, by all that is known of it; None if it may have ended."""
+        if (version := self._finder.version(ref)) is not None and self._going_on.get(ref) == version:
+            return AttemptStatus(AttemptPhase.RUNNING)
+        self._going_on.pop(ref, None)
+        if (known := self._finder.known(ref)) is None:
+            return None
+        found, version = known
+        replicas = self._replicas(ref, found)
+        if replicas is None or not all(each in found.jobs for each in replicas):
+            return None
+        statuses = _statuses(replicas, found)
+        if any(each.phase is not AttemptPhase.RUNNING for each in statuses.values()):
+            return None
+        self._watch(ref)
+        waiting = self._waits(ref, replicas, found)
+        if waiting is None:
+            if len(self._going_on) >= REMEMBERED:
+                self._going_on.clear()
+            self._going_on[ref] = version
+        return AttemptStatus(AttemptPhase.RUNNING, waiting=waiting)
 
     def _status(self, ref: AttemptRef, found: Found) -> AttemptStatus:
         replicas = self._replicas(ref, found)

@@ -13,6 +13,7 @@ from worker.launchers.kubernetes.directories import Directories
 from worker.launchers.kubernetes.finding import Finder, Found
 from worker.launchers.kubernetes.output import keep, output_file
 from worker.launchers.kubernetes.records import Record
+from worker.launchers.kubernetes.states import has_started
 from worker.launchers.protocol import AttemptRef
 from worker.metrics.regular_file import open_regular, read_at
 
@@ -21,10 +22,21 @@ log = structlog.get_logger(__name__)
 PATIENCE_SECONDS = 60.0
 """How long an attempt that has ended counts as running while its output can't be read."""
 
+LONGEST_PAUSE_SECONDS = 10.0
+REQUESTS_A_SECOND, SILENT_REQUESTS_A_SECOND = 100.0, 5.0
+"""How many there are about at most, over all replicas that run, and over those that are silent."""
+FORGOTTEN_SECONDS = 600.0
+"""A replica that nobody has asked for since it was due has ended, as another worker saw."""
+
 
 class Printed:
-    """Args:
-    seconds: how often at most the output of one replica is asked for while it runs.
+    """A replica that is silent is asked again after twice as long each time, up to ten seconds.
+
+    Where there are many it takes longer: a hundred that print are asked once a second each, a thousand silent
+    ones every three minutes. What they have printed comes with their end at the latest.
+
+    Args:
+        seconds: how often at most the output of one replica is asked for while it runs.
     """
 
     def __init__(self, api: ApiServer, finder: Finder, directories: Directories, seconds: float) -> None:
@@ -32,7 +44,9 @@ class Printed:
         self._finder = finder
         self._directories = directories
         self._seconds = seconds
-        self._kept: dict[tuple[AttemptRef, Replica], float] = {}
+        self._due: dict[tuple[AttemptRef, Replica], tuple[float, float]] = {}
+        """{replica: when it is asked again, and how long that is after it was asked last}"""
+        self._tidy_at = 0.0
         self._unread_since: dict[AttemptRef, float] = {}
 
     def read(self, ref: AttemptRef, replica: Replica, offset: int, limit: int) -> bytes:
@@ -66,20 +80,44 @@ class Printed:
             log.warning("what an attempt printed last is lost", attempt=ref.name, reason=str(error))
         self._unread_since.pop(ref, None)
         for replica in replicas:
-            self._kept.pop((ref, replica), None)
+            self._due.pop((ref, replica), None)
         return True
 
     def _file(self, ref: AttemptRef, replica: Replica) -> Path:
         """The file of what it has printed, with what is new unless that was asked for just now."""
         directory = self._directories.of_replica(ref, replica)
-        last = self._kept.get((ref, replica), -math.inf)
-        is_over = Record(self._directories.of_attempt(ref)).end() is not None
-        if not is_over and time.monotonic() - last >= self._seconds:
-            self._kept[(ref, replica)] = time.monotonic()
+        due, pause = self._due.get((ref, replica), (-math.inf, 0.0))
+        if time.monotonic() >= due and Record(self._directories.of_attempt(ref)).end() is None:
+            before = _size(output_file(directory))
             try:
-                if pods := self._finder.find_one(ref).pods.get(replica):
+                pods = [pod for pod in self._finder.pods(ref, replica) if has_started(pod)]
+                if pods:
                     keep(self._api, pods, directory)
+                silent = bool(pods) and _size(output_file(directory)) == before
             except Unreachable as error:
                 # It comes later: one node that does not answer is no reason to leave the job alone.
                 log.info("a replica's output can't be read for now", attempt=ref.name, reason=str(error))
+                silent = True
+            self._put_off((ref, replica), 2 * pause if silent else 0.0)
         return output_file(directory)
+
+    def _put_off(self, which: tuple[AttemptRef, Replica], pause: float) -> None:
+        """Ask again after this, or what is the least or the most with so many."""
+        now = time.monotonic()
+        if now >= self._tidy_at:
+            self._tidy_at = now + FORGOTTEN_SECONDS
+            for each in [
+                each for each, (due, _) in tuple(self._due.items()) if due < now - FORGOTTEN_SECONDS
+            ]:
+                self._due.pop(each, None)
+        least = max(self._seconds, len(self._due) / REQUESTS_A_SECOND)
+        most = max(LONGEST_PAUSE_SECONDS, len(self._due) / SILENT_REQUESTS_A_SECOND)
+        pause = min(max(pause, least), most)
+        self._due[which] = now + pause, pause
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
