@@ -17,7 +17,7 @@ demo: $(VENV)/.runtime
 test: $(VENV)/.dev check postgresql redis kubernetes object-stores
 	$(BIN)/python -m pytest
 
-test-kubernetes: $(VENV)/.dev kubernetes
+test-kubernetes: $(VENV)/.dev kubernetes object-stores
 	$(BIN)/python -m pytest tests/kubernetes
 
 test-object-stores: $(VENV)/.dev object-stores

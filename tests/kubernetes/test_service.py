@@ -171,7 +171,7 @@ def test_without_a_volume_the_newest_reports_come_when_a_trial_has_ended(
     source = f"import os; os.chdir('/vernier/work'){TALKATIVE}"
     bodies = (
         _job("alone", source, tmp_path, hyperparameters=hyperparameters),
-        _job("in_a_directory", "pass", tmp_path, jobDir="/somewhere"),
+        _job("in_a_directory", "pass", tmp_path, jobDir=str(tmp_path / "data" / "out")),
     )
     for body in bodies:
         answer = http.post("/jobs", json=body)
