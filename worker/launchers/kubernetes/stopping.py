@@ -1,5 +1,7 @@
 """Telling replicas to end, and seeing that what was not launched by then never is."""
 
+from collections.abc import Sequence
+
 from worker.cluster import Replica
 from worker.launchers.kubernetes import names
 from worker.launchers.kubernetes.api import JOBS, PODS, ApiServer, Json
@@ -37,6 +39,21 @@ def end_replica(api: ApiServer, replica: Replica, found: Found) -> None:
         if not is_told_to_end(pod):
             deadline = {"spec": {"activeDeadlineSeconds": TOLD_SECONDS}}
             api.change(PODS, pod["metadata"]["name"], deadline)
+
+
+def is_ending(replicas: Sequence[Replica], found: Found) -> bool:
+    """Whether all replicas have been told to end, and nothing is left but to wait for it."""
+    return found.is_told and all(
+        _is_told(found.jobs.get(each), found.pods.get(each, ())) for each in replicas
+    )
+
+
+def _is_told(job: Json | None, pods: Sequence[Json]) -> bool:
+    if job is None or names.TOLD not in annotations(job):
+        return False
+    live = [pod for pod in pods if is_live(pod)]
+    is_held = job["spec"].get("suspend") and job["spec"].get("parallelism") == 0
+    return bool(is_held) or (bool(live) and all(map(is_told_to_end, live)))
 
 
 def annotate(api: ApiServer, job: Json | None, name: str) -> None:
