@@ -1,6 +1,6 @@
 """What attempts have printed: taken in from their pods as it is asked for, and read from where it is kept."""
 
-import math
+import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +25,8 @@ PATIENCE_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 10.0
 REQUESTS_A_SECOND, SILENT_REQUESTS_A_SECOND = 100.0, 5.0
 """How many there are about at most, over all replicas that run, and over those that are silent."""
+FEW = 20
+"""So many that begin at once are asked at once."""
 FORGOTTEN_SECONDS = 600.0
 """A replica that nobody has asked for since it was due has ended, as another worker saw."""
 
@@ -86,29 +88,37 @@ class Printed:
     def _file(self, ref: AttemptRef, replica: Replica) -> Path:
         """The file of what it has printed, with what is new unless that was asked for just now."""
         directory = self._directories.of_replica(ref, replica)
-        due, pause = self._due.get((ref, replica), (-math.inf, 0.0))
-        if time.monotonic() >= due and Record(self._directories.of_attempt(ref)).end() is None:
-            before = _size(output_file(directory))
-            try:
-                pods = [pod for pod in self._finder.pods(ref, replica) if has_started(pod)]
-                if pods:
-                    keep(self._api, pods, directory)
-                silent = bool(pods) and _size(output_file(directory)) == before
-            except Unreachable as error:
-                # It comes later: one node that does not answer is no reason to leave the job alone.
-                log.info("a replica's output can't be read for now", attempt=ref.name, reason=str(error))
-                silent = True
-            self._put_off((ref, replica), 2 * pause if silent else 0.0)
-        return output_file(directory)
+        file = output_file(directory)
+        due, pause = self._due.get((ref, replica), (0.0, 0.0))
+        if time.monotonic() < due or Record(self._directories.of_attempt(ref)).end() is not None:
+            return file
+        before, silent = _size(file), True
+        try:
+            pods = [pod for pod in self._finder.pods(ref, replica) if has_started(pod)]
+            if not pods or not self._is_its_turn((ref, replica)):
+                return file
+            keep(self._api, pods, directory)
+            silent = _size(file) == before
+        except Unreachable as error:
+            # It comes later: one node that does not answer is no reason to leave the job alone.
+            log.info("a replica's output can't be read for now", attempt=ref.name, reason=str(error))
+        self._put_off((ref, replica), 2 * pause if silent else 0.0)
+        return file
+
+    def _is_its_turn(self, which: tuple[AttemptRef, Replica]) -> bool:
+        """Of many that begin at once not all are asked at once: the look at their job would take minutes."""
+        if which not in self._due:
+            wait = random.random() * (len(self._due) // FEW * FEW) / SILENT_REQUESTS_A_SECOND  # noqa: S311
+            self._due[which] = time.monotonic() + wait, 0.0
+        return self._due[which][0] <= time.monotonic()
 
     def _put_off(self, which: tuple[AttemptRef, Replica], pause: float) -> None:
         """Ask again after this, or what is the least or the most with so many."""
         now = time.monotonic()
         if now >= self._tidy_at:
             self._tidy_at = now + FORGOTTEN_SECONDS
-            for each in [
-                each for each, (due, _) in tuple(self._due.items()) if due < now - FORGOTTEN_SECONDS
-            ]:
+            long_ago = now - FORGOTTEN_SECONDS
+            for each in [each for each, (due, _) in tuple(self._due.items()) if due < long_ago]:
                 self._due.pop(each, None)
         least = max(self._seconds, len(self._due) / REQUESTS_A_SECOND)
         most = max(LONGEST_PAUSE_SECONDS, len(self._due) / SILENT_REQUESTS_A_SECOND)
