@@ -25,6 +25,8 @@ PATIENCE_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 10.0
 REQUESTS_A_SECOND, SILENT_REQUESTS_A_SECOND = 100.0, 5.0
 """How many there are about at most, over all replicas that run, and over those that are silent."""
+PART_OF_TIME = 0.5
+"""Where nodes are slow to answer, no more of the time than this is waited for what running replicas print."""
 FEW = 20
 """So many that begin at once are asked at once."""
 FORGOTTEN_SECONDS = 600.0
@@ -49,6 +51,8 @@ class Printed:
         self._due: dict[tuple[AttemptRef, Replica], tuple[float, float]] = {}
         """{replica: when it is asked again, and how long that is after it was asked last}"""
         self._tidy_at = 0.0
+        self._allowed, self._allowed_at = 1.0, time.monotonic()
+        """Seconds that may be waited for output now, and since when."""
         self._unread_since: dict[AttemptRef, float] = {}
 
     def read(self, ref: AttemptRef, replica: Replica, offset: int, limit: int) -> bytes:
@@ -97,7 +101,11 @@ class Printed:
             pods = [pod for pod in self._finder.pods(ref, replica) if has_started(pod)]
             if not pods or not self._is_its_turn((ref, replica)):
                 return file
-            keep(self._api, pods, directory)
+            began = time.monotonic()
+            try:
+                keep(self._api, pods, directory)
+            finally:
+                self._allowed -= time.monotonic() - began
             silent = _size(file) == before
         except Unreachable as error:
             # It comes later: one node that does not answer is no reason to leave the job alone.
@@ -110,7 +118,10 @@ class Printed:
         if which not in self._due:
             wait = random.random() * (len(self._due) // FEW * FEW) / SILENT_REQUESTS_A_SECOND  # noqa: S311
             self._due[which] = time.monotonic() + wait, 0.0
-        return self._due[which][0] <= time.monotonic()
+        now = time.monotonic()
+        self._allowed = min(1.0, self._allowed + PART_OF_TIME * (now - self._allowed_at))
+        self._allowed_at = now
+        return self._due[which][0] <= now and self._allowed > 0
 
     def _put_off(self, which: tuple[AttemptRef, Replica], pause: float) -> None:
         """Ask again after this, or what is the least or the most with so many."""
