@@ -1,5 +1,6 @@
 # make demo   runs the main job: a tuning job on the embedded service, shown live
 # make test   sets up and passes every check and test
+# make test-object-stores   runs those on an S3 server and one that plays Google's, which it builds and starts
 # make test-kubernetes   runs the tests on a real Kubernetes, which it builds and starts; as root
 # make setup  makes .venv with .venv/bin/vernier in it
 
@@ -7,17 +8,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-kubernetes check postgresql redis kubernetes lock clean
+.PHONY: setup demo test test-kubernetes test-object-stores check postgresql redis kubernetes object-stores lock clean
 
 setup: $(VENV)/.runtime
 demo: $(VENV)/.runtime
 	$(BIN)/vernier demo
 
-test: $(VENV)/.dev check postgresql redis
-	$(BIN)/python -m pytest --ignore=tests/kubernetes
+test: $(VENV)/.dev check postgresql redis kubernetes object-stores
+	$(BIN)/python -m pytest
 
 test-kubernetes: $(VENV)/.dev kubernetes
 	$(BIN)/python -m pytest tests/kubernetes
+
+test-object-stores: $(VENV)/.dev object-stores
+	$(BIN)/python -m pytest tests/object_stores
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -50,6 +54,9 @@ kubernetes: $(VENV)/.dev
 	fi
 	@$(BIN)/python -m tests.kubernetes.programs
 
+object-stores: $(VENV)/.dev
+	@$(BIN)/python -m tests.object_stores.programs
+
 $(VENV)/.runtime: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vernier needs Python 3.11 or newer; say which with: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -69,7 +76,7 @@ UV_LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-annotate --no-header
 lock: $(VENV)/.dev
 	$(UV_LOCK) --extra examples pyproject.toml -o requirements.lock
-	$(UV_LOCK) --extra examples --extra gcs --extra kubernetes --extra postgresql --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(UV_LOCK) --extra examples --extra gcs --extra kubernetes --extra postgresql --extra s3 --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) .cache build *.egg-info

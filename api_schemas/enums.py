@@ -74,6 +74,17 @@ class Algorithm(WireEnum):
     POPULATION_BASED_TRAINING = 3
 
 
+class StoppingRule(WireEnum):
+    """Ours: v1 never said which rule it stops trials by."""
+
+    STOPPING_RULE_UNSPECIFIED = 0
+    MEDIAN = 1
+    DECAY_CURVE = 2
+    ASHA = 3
+    CURVEFITTING = 4
+    MEDIANSTOP = 5
+
+
 class ParameterType(WireEnum):
     PARAMETER_TYPE_UNSPECIFIED = 0
     DOUBLE = 1

@@ -2,12 +2,39 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import FailFast, Field
 
+from api_schemas.early_stopping import EarlyStoppingSpec
 from api_schemas.enums import Algorithm, GoalType, ParameterType, ScaleType
-from api_schemas.scalars import WRITES_NAME, Boolean, Double, Doubles, Int32, Message, Text, Texts, reads
+from api_schemas.scalars import (
+    WRITES_NAME,
+    Boolean,
+    Double,
+    Doubles,
+    Int32,
+    Message,
+    Text,
+    Texts,
+    ValueText,
+    reads,
+)
 
 DEFAULT_METRIC_TAG = "training/hptuning/metric"
+
+
+class ParameterCondition(Message):
+    """Ours: a parameter has one of some values, or a number from min to max, both included."""
+
+    parameter_name: Text | None = None
+    values: Annotated[list[ValueText], FailFast()] = Field(default_factory=list)
+    min: ValueText | None = None
+    max: ValueText | None = None
+
+
+class ForbiddenCombination(Message):
+    """Ours: conditions that may not all hold at once."""
+
+    conditions: list[ParameterCondition] = Field(default_factory=list)
 
 
 class ParameterSpec(Message):
@@ -20,6 +47,23 @@ class ParameterSpec(Message):
     categorical_values: Texts = Field(default_factory=list)
     discrete_values: Doubles = Field(default_factory=list)
     scale_type: Annotated[ScaleType, reads(ScaleType), WRITES_NAME] | None = None
+    conditions: Annotated[
+        list[ParameterCondition],
+        Field(description="Ours: what must hold for it to be active.", default_factory=list),
+    ]
+
+
+class SearchAlgorithm(Message):
+    """Ours: an algorithm by name, also one that v1 never had, and its arguments."""
+
+    name: Text | None = None
+    arguments: dict[str, ValueText] = Field(default_factory=dict)
+
+
+class InitialTrial(Message):
+    """Ours: a point to try before any that is suggested."""
+
+    hyperparameters: dict[str, ValueText] = Field(default_factory=dict)
 
 
 class HyperparameterSpec(Message):
@@ -34,6 +78,18 @@ class HyperparameterSpec(Message):
     resume_previous_job_id: Text | None = None
     enable_trial_early_stopping: Boolean | None = None
     algorithm: Annotated[Algorithm, reads(Algorithm), WRITES_NAME] | None = None
+    search_algorithm: Annotated[
+        SearchAlgorithm | None, Field(description="Ours: instead of algorithm, one that v1 never had.")
+    ] = None
+    initial_trials: Annotated[
+        list[InitialTrial], Field(description="Ours: what to try first.", default_factory=list)
+    ]
+    forbidden: Annotated[
+        list[ForbiddenCombination], Field(description="Ours: what is not to be tried.", default_factory=list)
+    ]
+    early_stopping: Annotated[
+        EarlyStoppingSpec | None, Field(description="Ours: by which rule trials are stopped early, and when.")
+    ] = None
 
     @property
     def effective_goal(self) -> GoalType:
@@ -53,5 +109,13 @@ class HyperparameterSpec(Message):
         return self.hyperparameter_metric_tag or DEFAULT_METRIC_TAG
 
     @property
-    def effective_algorithm(self) -> Algorithm:
-        return self.algorithm or Algorithm.ALGORITHM_UNSPECIFIED
+    def effective_algorithm(self) -> str:
+        """The name of one of v1's, of ours, or of one that somebody has plugged in."""
+        if self.search_algorithm is not None and self.search_algorithm.name:
+            return canonical_name(self.search_algorithm.name)
+        return (self.algorithm or Algorithm.ALGORITHM_UNSPECIFIED).name
+
+
+def canonical_name(algorithm: str) -> str:
+    """An algorithm's name as it is known: NNI's `Anneal` is ANNEAL, `CMA-ES` is CMA_ES."""
+    return algorithm.strip().upper().replace("-", "_")

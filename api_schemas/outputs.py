@@ -10,7 +10,19 @@ from pydantic import Field
 
 from api_schemas.enums import JobState
 from api_schemas.jobs import Job
-from api_schemas.scalars import WRITES_NAME, Boolean, Bytes, Double, Int64, Message, Text, Timestamp, reads
+from api_schemas.scalars import (
+    WRITES_NAME,
+    Boolean,
+    Bytes,
+    Double,
+    Duration,
+    Int32,
+    Int64,
+    Message,
+    Text,
+    Timestamp,
+    reads,
+)
 
 State = Annotated[JobState, reads(JobState), WRITES_NAME]
 
@@ -31,6 +43,41 @@ class HyperparameterMetric(Message):
     objective_value: Double | None = None
 
 
+class EarlyStop(Message):
+    """Ours: why a trial was stopped early, or would have been and was kept running."""
+
+    rule: Text | None = None
+    training_step: Annotated[Int64 | None, Field(description="Where the trial was judged.")] = None
+    value: Annotated[Double | None, Field(description="What was judged of it.")] = None
+    threshold: Annotated[Double | None, Field(description="What it had to reach.")] = None
+    peer_count: Annotated[
+        Int32 | None, Field(description="How many other trials the threshold was made of.")
+    ] = None
+    is_trial_kept: Annotated[
+        Boolean | None, Field(description="It was kept running, to see how it ends.")
+    ] = None
+
+
+class EarlyStoppingOutput(Message):
+    """Ours: what early stopping did to a job that has ended."""
+
+    stopped_trial_count: Int32 | None = None
+    kept_trial_count: Annotated[
+        Int32 | None,
+        Field(description="How many would have been stopped, were kept running and have an objective."),
+    ] = None
+    wrong_stop_count: Annotated[
+        Int32 | None, Field(description="How many of those became better than every trial let run.")
+    ] = None
+    objective_lost: Annotated[
+        Double | None, Field(description="How much worse the best would have been without them.")
+    ] = None
+    saved_step_share: Annotated[
+        Double | None, Field(description="The share of training steps that were not run.")
+    ] = None
+    saved_time: Annotated[Duration | None, Field(description="What those would have taken.")] = None
+
+
 class HyperparameterOutput(Message):
     """One trial. Best first in a job's list; those without finalMetric last."""
 
@@ -47,6 +94,9 @@ class HyperparameterOutput(Message):
     error_message: Annotated[
         Text | None, Field(description="Ours: why the trial failed, or has no objective.")
     ] = None
+    early_stop: Annotated[EarlyStop | None, Field(description="Ours: why the trial was stopped early.")] = (
+        None
+    )
 
 
 class TrainingOutput(Message):
@@ -59,6 +109,10 @@ class TrainingOutput(Message):
     is_built_in_algorithm_job: Boolean | None = None
     built_in_algorithm_output: BuiltInAlgorithmOutput | None = None
     hyperparameter_metric_tag: Text | None = None
+    early_stopping: Annotated[
+        EarlyStoppingOutput | None,
+        Field(description="Ours: what early stopping did, once the job has ended."),
+    ] = None
     web_access_uris: dict[str, Text] = Field(default_factory=dict)
 
 

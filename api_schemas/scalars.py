@@ -73,6 +73,14 @@ def _text(value: object) -> str:
     return value
 
 
+def _value_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    return _text(value)
+
+
 def decoded(value: object) -> bytes:
     """The bytes that base64 stands for, in either of its alphabets, padded or not.
 
@@ -139,6 +147,9 @@ _DECIMAL: JsonSchemaValue = {"type": "string", "pattern": "^-?[0-9]{1,20}$"}
 _DOUBLE: JsonSchemaValue = {"type": "number", "format": "double"}
 _NO_NUMBER: JsonSchemaValue = {"type": "string", "enum": ["NaN", "Infinity", "-Infinity"]}
 _NUMERIC: JsonSchemaValue = {"type": "string", "pattern": f"^{NUMBER.pattern}$"}
+VALUE_SCHEMA = Described(
+    {"type": "string"}, {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]}
+)
 INT32_SCHEMA = Described({"type": "integer", "format": "int32"}, {"anyOf": [_whole(INT32), _DECIMAL]})
 INT64_SCHEMA = Described({"type": "string", "format": "int64"}, {"anyOf": [_whole(INT64), _DECIMAL]})
 DOUBLE_SCHEMA = Described({"anyOf": [_DOUBLE, _NO_NUMBER]}, {"anyOf": [_DOUBLE, _NO_NUMBER, _NUMERIC]})
@@ -153,6 +164,8 @@ Int64 = Annotated[
 ]
 Double = Annotated[float, BeforeValidator(_double), PlainSerializer(_write_double), DOUBLE_SCHEMA]
 Text = Annotated[str, BeforeValidator(_text)]
+ValueText = Annotated[str, BeforeValidator(_value_text), VALUE_SCHEMA]
+"""A hyperparameter's value or the like: text, or a number, which is written as text."""
 Texts = Annotated[list[Text], FailFast()]
 Doubles = Annotated[list[Double], FailFast()]
 """A list tells its first bad item only: a body has room for millions, each an error many times its size."""

@@ -4,10 +4,13 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
-from api_schemas.enums import Algorithm, ParameterType, ScaleType
+from api_schemas.early_stopping import early_stopping_violations
+from api_schemas.enums import ParameterType, ScaleType
 from api_schemas.errors import FieldViolation
 from api_schemas.hyperparameters import HyperparameterSpec, ParameterSpec
 from api_schemas.names import job_id_problem, shortened
+from api_schemas.search_algorithms import algorithm_violations
+from api_schemas.search_points import initial_violations
 
 MAX_TRIALS = 100_000
 MAX_DISCRETE_VALUES = 1000
@@ -25,9 +28,10 @@ def hyperparameter_violations(spec: HyperparameterSpec) -> Iterator[FieldViolati
     if spec.resume_previous_job_id and job_id_problem(spec.resume_previous_job_id) is not None:
         named = shortened(spec.resume_previous_job_id)
         yield FieldViolation(f"{AT}.resume_previous_job_id", f"'{named}' is not a job id.")
-    if spec.algorithm == Algorithm.POPULATION_BASED_TRAINING:
-        known = "ALGORITHM_UNSPECIFIED, GRID_SEARCH or RANDOM_SEARCH"
-        yield FieldViolation(f"{AT}.algorithm", f"POPULATION_BASED_TRAINING is not served yet; use {known}.")
+    yield from algorithm_violations(AT, spec)
+    if spec.early_stopping is not None:
+        enabled = bool(spec.enable_trial_early_stopping)
+        yield from early_stopping_violations(f"{AT}.early_stopping", spec.early_stopping, enabled)
     first_of: dict[str, int] = {}
     for index, parameter in enumerate(spec.params):
         at = f"{AT}.params[{index}]"
@@ -38,10 +42,11 @@ def hyperparameter_violations(spec: HyperparameterSpec) -> Iterator[FieldViolati
             )
         first_of.setdefault(name, index)
         yield from _parameter_violations(at, parameter)
-        if spec.algorithm == Algorithm.GRID_SEARCH and parameter.type == ParameterType.DOUBLE:
+        if spec.effective_algorithm == "GRID_SEARCH" and parameter.type == ParameterType.DOUBLE:
             yield FieldViolation(
                 f"{at}.type", f"GRID_SEARCH can't enumerate the DOUBLE '{shortened(name)}'; make it DISCRETE."
             )
+    yield from initial_violations(AT, spec)
 
 
 def _count_violations(spec: HyperparameterSpec) -> Iterator[FieldViolation]:

@@ -98,6 +98,42 @@ def forget_folder(data_dir: DataDir = None) -> None:
         typer.echo("The next data folder that is used with the database is its own.")
 
 
+@app.command()
+def replay(
+    job: Annotated[str, typer.Argument(help="Id of a tuning job.")],
+    project: Annotated[str, typer.Option(help="Its project.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Ask a job's search again what it was asked.
+
+    A line for each suggestion: was it made again, the same? Exits with 1 if one was not. One by another
+    version of its algorithm is not asked again.
+    """
+    with _database("replay", data_dir, must_exist=True) as database:
+        from cli.data_folder import CannotServe
+        from store.jobs import find_job
+        from worker.replay import Verdict
+        from worker.replay import replay as again
+
+        with database.read() as session:
+            found = find_job(session, project, job)
+            if found is None or found.hyperparameters is None:
+                raise CannotServe(f"There is no tuning job {job} in the project {project}.")
+            different = 0
+            for each in again(session, found):
+                decision = each.decision
+                trials = ", ".join(map(str, decision.outcome["trials"]))
+                instead = decision.outcome.get("insteadOf")
+                by = f"{decision.algorithm} {decision.version}" + (
+                    f" instead of {instead}" if instead else ""
+                )
+                took = f"{decision.seconds:.3f} s, {decision.known['finished']} known"
+                typer.echo(f"{trials}: {each.verdict.value} ({by}, {took})")
+                different += each.verdict is Verdict.DIFFERENT
+        if different:
+            raise CannotServe(f"{different} of the suggestions are others now.")
+
+
 @contextmanager
 def _database(
     command: str, data_dir: Path | None, *, alone: bool = False, must_exist: bool = False

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from client import TERMINAL_STATES, Job, Metric, Trial
+from client import TERMINAL_STATES, EarlyStopping, Job, Metric, Trial
 
 STOPPED_EARLY = "STOPPED EARLY"
 ENDINGS = {1: "st", 2: "nd", 3: "rd"}
@@ -84,6 +84,7 @@ class JobView:
     goal: str
     metric_tag: str
     parameters: tuple[str, ...]  # the names, in the order of the search space
+    stopping: str  # what early stopping did, in a sentence; "" until the job has ended, and if it did nothing
 
     @classmethod
     def of(cls, job: Job) -> Self:
@@ -111,6 +112,7 @@ class JobView:
             metric_tag=output.get("hyperparameterMetricTag")
             or search.get("hyperparameterMetricTag", "training/hptuning/metric"),
             parameters=tuple(dict.fromkeys([*names, *seen])),
+            stopping=_stopping(output.get("earlyStopping")),
         )
 
     @property
@@ -155,6 +157,16 @@ def _wait(job: Job) -> str:
     if not position or not reason:
         return ""
     return f"{ordinal(position)} in line. {reason}"
+
+
+def _stopping(report: EarlyStopping | None) -> str:
+    if report is None:
+        return ""
+    stopped, kept = report.get("stoppedTrialCount", 0), report.get("keptTrialCount", 0)
+    said = f"{stopped} stopped, {report.get('savedStepShare', 0.0):.0%} of the steps saved"
+    if kept:
+        said += f"; {report.get('wrongStopCount', 0)} of {kept} that were kept running became the best"
+    return said
 
 
 def ordinal(number: int) -> str:

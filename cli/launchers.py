@@ -61,16 +61,18 @@ def _kubernetes(settings: Settings, ended: Callable[[JobRef], None]) -> "Kuberne
         is_installed,
     )
     from worker.launchers.kubernetes.launcher import KubernetesLauncher
-    from worker.launchers.kubernetes.pods import Accelerator, PodSettings, Volume
+    from worker.launchers.kubernetes.pods import Accelerator, MachineType, PodSettings, Volume
 
     setting = "VERNIER_LAUNCHER=kubernetes"
     if not is_installed():
         raise CannotServe(f"{setting} needs the package kubernetes: {INSTALL_HINT}.")
-    if (settings.kubernetes_claim is None) == (settings.kubernetes_host_path is None):
+    claim, host_path = settings.kubernetes_claim, settings.kubernetes_host_path
+    if claim is not None and host_path is not None:
         raise CannotServe(
-            f"{setting} needs to know how pods reach the data folder: either VERNIER_KUBERNETES_CLAIM or "
-            "VERNIER_KUBERNETES_HOST_PATH must say."
+            f"{setting} needs to know how pods reach the data folder: VERNIER_KUBERNETES_CLAIM or "
+            "VERNIER_KUBERNETES_HOST_PATH may say, not both."
         )
+    has_volume = claim is not None or host_path is not None
     try:
         api = ApiServer(namespace=settings.kubernetes_namespace)
         api.list(JOBS, "vernier/owner=none")
@@ -78,8 +80,9 @@ def _kubernetes(settings: Settings, ended: Callable[[JobRef], None]) -> "Kuberne
         raise CannotServe(f"{setting}: {error}") from error
     pods = PodSettings(
         image=settings.kubernetes_image,
-        volume=Volume(settings.data_dir, settings.kubernetes_claim, settings.kubernetes_host_path),
+        volume=Volume(settings.data_dir, claim, host_path) if has_volume else None,
         runtimes=settings.kubernetes_runtimes,
+        secrets=settings.kubernetes_secrets,
         user=settings.kubernetes_user,
         cpu=settings.kubernetes_cpu,
         memory=settings.kubernetes_memory,
@@ -87,6 +90,14 @@ def _kubernetes(settings: Settings, ended: Callable[[JobRef], None]) -> "Kuberne
             kind: Accelerator(each.resource, each.node_selector, each.tolerations)
             for kind, each in settings.kubernetes_accelerators.items()
         },
+        machines={
+            name: MachineType(each.cpu, each.memory, each.node_selector, each.tolerations)
+            for name, each in settings.kubernetes_machines.items()
+        },
+        disk_types=settings.kubernetes_disk_types,
+        service_accounts=settings.kubernetes_service_accounts,
+        priorities=settings.kubernetes_priorities,
+        queue=settings.kubernetes_queue,
         patience_seconds=settings.kubernetes_patience_seconds,
         grace_seconds=max(1, math.ceil(settings.stop_grace_seconds)),
     )

@@ -7,6 +7,7 @@ each (`processes.py`). The parts meet in the database, and in messages that may 
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import structlog
 from alembic.util import CommandError
@@ -22,19 +23,26 @@ from cli.data_folder import CannotServe, own_key, place_of
 from cli.launchers import make_launcher
 from cli.listening import LOOPBACK_NAMES
 from service.app import make_api
-from service.config import DoorConfig
+from service.config import ClusterOffer, DoorConfig
 from settings import Settings
 from store.clearing import Cleared
 from store.data_folder import claim_data_folder
 from store.database import Database
 from store.jobs import ask_for_look, job_key, release_leases
-from worker import google_storage
+from worker.elsewhere import google, s3
 from worker.launchers.gpus import find_gpus
+from worker.launchers.local import LocalLauncher
 from worker.launchers.machine_memory import find_memory
 from worker.launchers.protocol import JobRef, Launcher
 from worker.reconcile import Pace, Reconciler
 from worker.retention import Kept, Retention
+from worker.study import Studies
+from worker.suggesting_processes import SuggestingProcesses
 from worker.tasks import add_tasks, make_notify
+from worker.unowned import Unowned
+
+if TYPE_CHECKING:
+    from worker.launchers.kubernetes.launcher import KubernetesLauncher
 
 log = structlog.get_logger(__name__)
 
@@ -109,10 +117,9 @@ def check_object_store(settings: Settings) -> None:
     Raises:
         CannotServe: something is missing for it.
     """
-    if settings.object_store == "google" and not google_storage.is_installed():
+    if settings.object_store == "google" and not google.is_installed():
         raise CannotServe(
-            "VERNIER_OBJECT_STORE=google needs the package google-cloud-storage: "
-            f"{google_storage.INSTALL_HINT}."
+            f"VERNIER_OBJECT_STORE=google needs the package google-cloud-storage: {google.INSTALL_HINT}."
         )
 
 
@@ -131,9 +138,23 @@ def make_door(settings: Settings, database: Database, notify: Callable[[int], No
             gpus=None if gpus is None else len(gpus),
             memory_mb=None if on_cluster else find_memory(settings.memory_mb),
             objects_dir=settings.objects_dir,
+            cluster=_offer(settings) if on_cluster else None,
             max_object_bytes=settings.max_object_bytes,
+            reads_s3=s3.is_installed(),
         ),
         notify,
+    )
+
+
+def _offer(settings: Settings) -> ClusterOffer:
+    runtimes = frozenset(settings.kubernetes_runtimes)
+    return ClusterOffer(
+        volume=settings.data_dir,
+        runtimes=runtimes if settings.kubernetes_image is None else None,
+        accelerators=frozenset(settings.kubernetes_accelerators),
+        disk_types=frozenset(settings.kubernetes_disk_types),
+        service_accounts=frozenset(settings.kubernetes_service_accounts),
+        lowest_priority=min(settings.kubernetes_priorities, default=None),
     )
 
 
@@ -160,10 +181,14 @@ class Hands:
             max_lost_attempts=settings.max_lost_attempts,
             retry_backoff_seconds=settings.retry_backoff_seconds,
         )
-        reconciler = Reconciler(database, self._launcher, pace, name, notify=self._tell_due)
+        # Before the lease runs out, there has to be time to use the answer.
+        self._suggesting = SuggestingProcesses(min(settings.suggest_seconds, settings.lease_seconds / 2))
+        studies = Studies(lambda: self._suggesting)
+        reconciler = Reconciler(database, self._launcher, pace, name, notify=self._tell_due, studies=studies)
         add_tasks(app, database, reconciler, pace.farthest_seconds)
         self._told = threading.Event()
         self._retention = _retention(settings, database, self._launcher, self._told)
+        self._unowned = _unowned(database, self._launcher, self._told)
         self._controller = WorkController(
             app=app,
             pool="threads",
@@ -187,6 +212,8 @@ class Hands:
         self._thread.start()
         if self._retention is not None:
             self._retention.start()
+        if self._unowned is not None:
+            self._unowned.start()
 
     def stop(self) -> None:
         """Stop looking after jobs. Trials go on, and are found again by who looks next."""
@@ -199,6 +226,9 @@ class Hands:
         self._thread.join(STOP_SECONDS)
         if self._retention is not None and self._retention.is_alive():
             self._retention.join(STOP_SECONDS)
+        if self._unowned is not None and self._unowned.is_alive():
+            self._unowned.join(STOP_SECONDS)
+        self._suggesting.close()
         self._launcher.close()
 
     def _run(self) -> None:
@@ -223,6 +253,16 @@ def _retention(
     goal = {"compact": Cleared.COMPACTED, "remove": Cleared.REMOVED}[settings.retention]
     retention = Retention(database, launcher, Kept(goal, settings.retention_days))
     return threading.Thread(target=retention.run, args=(stop,), name="retention", daemon=True)
+
+
+def _unowned(
+    database: Database, launcher: "LocalLauncher | KubernetesLauncher", stop: threading.Event
+) -> threading.Thread | None:
+    """The thread that removes what nobody owns; None where nothing outlives its owner."""
+    if isinstance(launcher, LocalLauncher):
+        return None
+    unowned = Unowned(database, launcher)
+    return threading.Thread(target=unowned.run, args=(stop,), name="unowned", daemon=True)
 
 
 class Clock:

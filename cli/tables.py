@@ -121,6 +121,8 @@ def job_summary(job: JobView, now: float) -> RenderableType:
     lines.add_row("trials", f"{job.ended_trials} of {job.max_trials} ended")
     lines.add_row("goal", Text(f"{job.goal} {job.metric_tag}"))
     lines.add_row("best", best_text(job))
+    if job.stopping:
+        lines.add_row("early", Text(job.stopping))
     if not job.trials:
         return lines
     reasons = [Text(f"trial {trial.trial_id}: {trial.reason}", "dim") for trial in job.trials if trial.reason]

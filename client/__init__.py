@@ -26,7 +26,7 @@ from client.errors import (
     UnexpectedAnswer,
 )
 from client.jobs import MAX_PAGE_SIZE, TERMINAL_STATES, VernierClient
-from client.resources import FieldViolation, Job, LogEntry, Metric, TrainingOutput, Trial
+from client.resources import EarlyStopping, FieldViolation, Job, LogEntry, Metric, TrainingOutput, Trial
 
 __all__ = [
     "MAX_PAGE_SIZE",
@@ -34,6 +34,7 @@ __all__ = [
     "Aborted",
     "AlreadyExists",
     "ClientError",
+    "EarlyStopping",
     "FailedPrecondition",
     "FieldViolation",
     "InvalidArgument",

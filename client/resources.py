@@ -14,6 +14,28 @@ class Metric(TypedDict, total=False):
     objectiveValue: float | str
 
 
+class EarlyStop(TypedDict, total=False):
+    """Why a trial was stopped early, or would have been, had it not been kept to see how it ends."""
+
+    rule: str
+    trainingStep: str
+    value: float
+    threshold: float
+    peerCount: int
+    isTrialKept: bool
+
+
+class EarlyStopping(TypedDict, total=False):
+    """What early stopping did to a job that has ended."""
+
+    stoppedTrialCount: int
+    keptTrialCount: int
+    wrongStopCount: int
+    objectiveLost: float
+    savedStepShare: float
+    savedTime: str
+
+
 class Trial(TypedDict, total=False):
     """One trial; `hyperparameters` are strings for every type, `allMetrics` is its learning curve."""
 
@@ -22,6 +44,7 @@ class Trial(TypedDict, total=False):
     finalMetric: Metric
     allMetrics: list[Metric]
     isTrialStoppedEarly: bool
+    earlyStop: EarlyStop
     startTime: str
     endTime: str
     state: str
@@ -36,6 +59,7 @@ class TrainingOutput(TypedDict, total=False):
     consumedMLUnits: float
     isHyperparameterTuningJob: bool
     hyperparameterMetricTag: str
+    earlyStopping: EarlyStopping
 
 
 class Job(TypedDict, total=False):

@@ -5,6 +5,22 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterOffer:
+    """What of a job a cluster can honour; jobs that ask for anything else are refused."""
+
+    volume: Path
+    """Below which job dirs are that are directories."""
+    runtimes: frozenset[str] | None
+    """runtimeVersion, or runtimeVersion/pythonVersion, of Python modules; None: any."""
+    accelerators: frozenset[str]
+    """Names of types; `*`: any GPU."""
+    disk_types: frozenset[str]
+    service_accounts: frozenset[str]
+    lowest_priority: int | None
+    """None: none at all."""
+
+
+@dataclass(frozen=True, slots=True)
 class DoorConfig:
     """Settings of the service, and what the launcher behind it can do."""
 
@@ -18,11 +34,15 @@ class DoorConfig:
     """Whether the launcher takes images; the local one runs Python packages."""
     objects_dir: Path | None = None
     """Where the objects of gs:// are; None: gs:// is not the service's own."""
+    reads_s3: bool = False
+    """Whether the library for s3:// is there; without it jobs that name such places are refused."""
     max_replicas: int = 32
     """Jobs whose trials have more are refused."""
     gpus: int | None = None
     """GPUs that trials are given in all; jobs that ask for more are refused. None: they are not counted."""
     memory_mb: int | None = None
     """Megabytes that trials are given in all; jobs that ask for more are refused. None: not counted."""
+    cluster: ClusterOffer | None = None
+    """None: trials run on this machine."""
     max_object_bytes: int = 16 * 2**30
     """Larger objects are refused with 413."""

@@ -11,6 +11,7 @@ from api_schemas.jobs import Job as WireJob
 from api_schemas.jobs import TrainingInput
 from api_schemas.memory import memory_mb
 from api_schemas.wire import to_wire
+from service.cluster_offer import cluster_violations
 from service.config import DoorConfig
 from service.local_places import place_violations
 from service.resume import effective_hyperparameters
@@ -40,8 +41,9 @@ def accept_job(session: Session, project: str, posted: WireJob, config: DoorConf
         # Before its places are looked at: the packages of a job that was accepted may be gone by now.
         raise _taken(project, posted.job_id)
     violations = [
-        *place_violations(training_input, config.local_paths, config.objects_dir),
+        *place_violations(training_input, config.local_paths, config.objects_dir, config.reads_s3),
         *([] if config.runs_containers else _needs_containers(training_input)),
+        *([] if config.cluster is None else cluster_violations(training_input, config.cluster)),
         *_too_many_replicas(training_input, config.max_replicas),
         *_too_many_gpus(training_input, posted.labels or {}, config.gpus),
         *_too_much_memory(training_input, posted.labels or {}, config.memory_mb),

@@ -17,9 +17,11 @@ from api_schemas.hyperparameters import DEFAULT_METRIC_TAG
 from api_schemas.values import format_value
 from service.ended_outputs import EndedOutputs
 from service.etags import etag_of
+from service.stop_view import stop_reasons, stopping_report, stops_early
+from store.decisions import stops_of
 from store.jobs import places_in_queue
 from store.measurements import curves_of, metric
-from store.models import Job
+from store.models import Decision, Job
 from store.states import FINISHED, State
 from store.trials import ShownTrial, places_in_line, shown_trials
 
@@ -93,6 +95,7 @@ def _wires(session: Session, jobs: Sequence[Job], curves: bool, now: float) -> l
     # What has not left the queue has no trials.
     begun = [job.id for job in jobs if job.start_time is not None]
     trials = shown_trials(session, begun, curves) if begun else {}
+    stops = stops_of(session, [job.id for job in jobs if job.id in trials and stops_early(job)])
     wires = []
     for job in jobs:
         wire = _job(job)
@@ -106,7 +109,7 @@ def _wires(session: Session, jobs: Sequence[Job], curves: bool, now: float) -> l
                 wire["waitReason"] = why
         elif job.platform_waits and job.state not in FINISHED:
             wire["waitReason"] = job.platform_waits
-        output = _output(session, job, trials.get(job.id, []), curves, now)
+        output = _output(session, job, trials.get(job.id, []), stops.get(job.id, []), curves, now)
         if output:
             wire["trainingOutput"] = output
         wires.append(wire)
@@ -135,19 +138,28 @@ def _job(job: Job) -> dict[str, Any]:
 
 
 def _output(
-    session: Session, job: Job, trials: Sequence[ShownTrial], curves: bool, now: float
+    session: Session,
+    job: Job,
+    trials: Sequence[ShownTrial],
+    stops: Sequence[Decision],
+    curves: bool,
+    now: float,
 ) -> dict[str, Any]:
     output: dict[str, Any] = {}
     units = round(sum((trial.end_time or now) - trial.start_time for trial in trials) / SECONDS_AN_HOUR, 2)
     if units > 0:
         output["consumedMLUnits"] = units
     if job.hyperparameters is not None:
-        output |= _search_output(session, job.hyperparameters, trials, curves)
+        output |= _search_output(session, job.hyperparameters, trials, stops, curves)
     return output
 
 
 def _search_output(
-    session: Session, search: Mapping[str, Any], trials: Sequence[ShownTrial], curves: bool
+    session: Session,
+    search: Mapping[str, Any],
+    trials: Sequence[ShownTrial],
+    stops: Sequence[Decision],
+    curves: bool,
 ) -> dict[str, Any]:
     # The search in wire form, as it is stored: parsing one for each job of a list takes longer than the rest.
     output: dict[str, Any] = {
@@ -162,11 +174,18 @@ def _search_output(
         # Running trials have none in one piece yet, nor have those that ended when none was kept.
         loose = [trial.id for trial in trials if trial.curve is None] if curves else []
         points = {pk: [metric(*point) for point in curve] for pk, curve in curves_of(session, loose).items()}
-        output["trials"] = [_trial(trial, points.get(trial.id, [])) for trial in ordered]
+        reasons = stop_reasons(stops)
+        output["trials"] = [
+            _trial(trial, points.get(trial.id, []), reasons.get(trial.number)) for trial in ordered
+        ]
+    if (report := stopping_report(stops)) is not None:
+        output["earlyStopping"] = report
     return output
 
 
-def _trial(trial: ShownTrial, loose_points: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _trial(
+    trial: ShownTrial, loose_points: Sequence[dict[str, Any]], stop: dict[str, Any] | None
+) -> dict[str, Any]:
     wire: dict[str, Any] = {
         "trialId": str(trial.number),
         "hyperparameters": {name: format_value(value) for name, value in trial.values.items()},
@@ -179,6 +198,8 @@ def _trial(trial: ShownTrial, loose_points: Sequence[dict[str, Any]]) -> dict[st
         wire["finalMetric"] = metric(trial.final_step or 0, trial.final_value)
     if trial.stopped_early:
         wire["isTrialStoppedEarly"] = True
+    if stop is not None and (trial.stopped_early or "isTrialKept" in stop):
+        wire["earlyStop"] = stop
     if loose_points:
         wire["allMetrics"] = loose_points
     elif trial.curve is not None and trial.curve != NO_POINTS:

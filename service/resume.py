@@ -13,8 +13,10 @@ from store.models import Job
 from store.states import FINISHED
 
 FIELD = "hyperparameters.resume_previous_job_id"
-INHERITED = ("goal", "params", "hyperparameterMetricTag", "algorithm")
-"""Fields that may be left out, by JSON name. The first three are the study itself, and may not differ."""
+INHERITED = ("goal", "params", "forbidden", "hyperparameterMetricTag")
+"""Fields that may be left out, by JSON name: the study itself, which may not differ."""
+ALGORITHM = ("algorithm", "searchAlgorithm")
+"""Inherited too, if neither is given."""
 
 
 def effective_hyperparameters(
@@ -35,7 +37,8 @@ def effective_hyperparameters(
         what = "is not a job of this project" if previous is None else "is not a hyperparameter tuning job"
         raise InvalidArgument([FieldViolation(FIELD, f"'{name}' {what}.")])
     _check_ended(previous)
-    inherited = {key: previous.hyperparameters[key] for key in INHERITED if key in previous.hyperparameters}
+    left_out = INHERITED if any(key in posted for key in ALGORITHM) else (*INHERITED, *ALGORITHM)
+    inherited = {key: previous.hyperparameters[key] for key in left_out if key in previous.hyperparameters}
     effective = {**inherited, **posted}
     violations = [
         FieldViolation(
@@ -58,6 +61,8 @@ def _differing(effective: dict[str, Any], study: dict[str, Any]) -> Iterator[str
         yield "goal"
     if new.params != old.params:
         yield "params"
+    if new.forbidden != old.forbidden:
+        yield "forbidden"
     if new.effective_metric_tag != old.effective_metric_tag:
         yield "hyperparameter_metric_tag"
 

@@ -31,6 +31,18 @@ class KubernetesAccelerator(BaseModel):
     """As in a pod's spec, for nodes that are kept for who needs it."""
 
 
+class KubernetesMachine(BaseModel):
+    """What a machine type, or a scale tier, is on a cluster."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cpu: str | None = None
+    memory: str | None = None
+    """Unset: as for all others."""
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    tolerations: tuple[dict[str, Any], ...] = ()
+
+
 class Settings(BaseSettings):
     """What can be set. Each field is read from the variable `VERNIER_` + its name in capitals."""
 
@@ -58,21 +70,36 @@ class Settings(BaseSettings):
     """A JSON object: the image for each runtimeVersion, or runtimeVersion/pythonVersion, of jobs that name no
     image; for all others it is `kubernetes_image`."""
     kubernetes_claim: str | None = None
-    """A PersistentVolumeClaim that holds the data folder, of which pods get what they write to."""
+    """A PersistentVolumeClaim that holds the data folder, of which pods get what they write to. With neither
+    this nor `kubernetes_host_path` pods share no files with the service."""
     kubernetes_host_path: Path | None = None
     """Where every node has the data folder, as on a cluster of one machine; instead of a claim."""
+    kubernetes_secrets: Annotated[tuple[str, ...], NoDecode] = ()
+    """Secrets of the namespace, separated by `,`, whose keys are variables of every trial: credentials with
+    which trials write to a store. Unset: none."""
     kubernetes_user: int = Field(default_factory=lambda: os.geteuid() or 1000, ge=1)
     """The user and group number that pods run as; by default the service's own, or 1000 if that is root."""
     kubernetes_cpu: str = "1"
     """What each replica requests of a node's CPUs, as Kubernetes writes quantities."""
     kubernetes_memory: str = "2Gi"
     """What each replica requests of a node's memory, and gets at most."""
-    kubernetes_patience_seconds: float = Field(default=120.0, ge=0)
+    kubernetes_patience_seconds: float = Field(default=120, ge=0)
     """How long an image that can't be had, or a pod that can't be started, is waited for."""
     kubernetes_accelerators: dict[str, KubernetesAccelerator] = Field(
         default_factory=lambda: {"*": KubernetesAccelerator()}
     )
     """A JSON object: what each type of accelerator of the API is on the cluster; `*` is any other type."""
+
+    kubernetes_machines: dict[str, KubernetesMachine] = Field(default_factory=dict)
+    """A JSON object: what machine types and scale tiers are on the cluster; others are like all."""
+    kubernetes_disk_types: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """A JSON object: the labels of the nodes that have each bootDiskType; others are refused."""
+    kubernetes_service_accounts: dict[str, str] = Field(default_factory=dict)
+    """A JSON object: the namespace's service account for each serviceAccount of jobs; others are refused."""
+    kubernetes_priorities: dict[int, str] = Field(default_factory=dict)
+    """A JSON object: the PriorityClass of jobs from each scheduling.priority on; lower ones are refused."""
+    kubernetes_queue: str | None = None
+    """The LocalQueue of Kueue that trials wait in; unset: none."""
 
     slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     """CPU slots of this machine, which all jobs share; by default its cores. Each replica of a trial takes
@@ -111,6 +138,8 @@ class Settings(BaseSettings):
     """How often a running job's metrics are read."""
     lease_seconds: float = Field(default=30.0, gt=1)
     """How long a worker may hold a job without renewing."""
+    suggest_seconds: float = Field(default=10.0, gt=0)
+    """How long a search may take for a suggestion, at most half a lease; then a quasi-random one is tried."""
     stop_grace_seconds: float = Field(default=10.0, ge=0)
     """From SIGTERM to SIGKILL when a trial is stopped."""
     trouble_seconds: float = Field(default=10.0, gt=0)
@@ -135,6 +164,11 @@ class Settings(BaseSettings):
         return (
             tuple(Path(part) for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
         )
+
+    @field_validator("kubernetes_secrets", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
     @field_validator("data_dir", mode="after")
     @classmethod

@@ -278,24 +278,32 @@ _HOLD = (
 _RELEASE = _HELD.values(lease_owner=None, lease_expires_at=None).returning(
     _JOBS.next_check_at <= database_now()
 )
-_ASK = (
+_ASK_ALL = (
     _UPDATE.where(_JOBS.next_check_at > database_now())
     .values(next_check_at=database_now())
     .returning(_JOBS.id)
 )
+_ASK_SINCE = _ASK_ALL.where(_JOBS.lease_fence == bindparam("fence"))
 
 
-def not_yet_due(session: Session, job_pks: Sequence[int]) -> Sequence[int]:
-    """Those of the jobs that are to be looked at later, in no order."""
+def not_yet_due(session: Session, job_pks: Sequence[int]) -> dict[int, int]:
+    """Those of the jobs that are to be looked at later, in the order given: {job key: looks at it so far}."""
     if not job_pks:
-        return []
-    later = select(Job.id).where(Job.id.in_(job_pks), Job.next_check_at > database_now())
-    return session.scalars(later).all()
+        return {}
+    later = select(Job.id, Job.lease_fence).where(Job.id.in_(job_pks), Job.next_check_at > database_now())
+    found: dict[int, int] = dict(session.execute(later).all())
+    return {key: found[key] for key in job_pks if key in found}
 
 
-def ask_for_look(session: Session, job_pk: int) -> bool:
-    """Make the job due now; false if it is already, or has ended. Who looks at it meanwhile looks again."""
-    return session.scalar(_ASK, {"key": job_pk}) is not None
+def ask_for_look(session: Session, job_pk: int, looks: int | None = None) -> bool:
+    """Make the job due now; false if it is already, or has ended. Who looks at it meanwhile looks again.
+
+    Args:
+        looks: so many looks at it have been begun; false, too, if there are more by now.
+    """
+    if looks is None:
+        return session.scalar(_ASK_ALL, {"key": job_pk}) is not None
+    return session.scalar(_ASK_SINCE, {"key": job_pk, "fence": looks}) is not None
 
 
 def release_leases(session: Session, name: str) -> None:

@@ -124,13 +124,15 @@ _SHOWN = {curves: _shown(curves) for curves in (True, False)}
 
 def live_trials(session: Session, job_pk: int) -> Sequence[Trial]:
     """The trials that have not ended, by number, with their attempts."""
-    query = (
-        select(Trial)
-        .where(Trial.job_pk == job_pk, Trial.finish_order.is_(None))
-        .order_by(Trial.number)
-        .options(joinedload(Trial.attempts))
-    )
-    return session.scalars(query).unique().all()
+    return session.scalars(_LIVE, {"job": job_pk}).unique().all()
+
+
+_LIVE = (
+    select(Trial)
+    .where(Trial.job_pk == bindparam("job"), Trial.finish_order.is_(None))
+    .order_by(Trial.number)
+    .options(joinedload(Trial.attempts))
+)
 
 
 def count_ended(session: Session, job: Job, classes: Collection[str]) -> tuple[int, int]:
@@ -181,29 +183,54 @@ def hold_slots(session: Session) -> None:
     # On SQLite there is one writer at a time.
 
 
+def live_attempts(session: Session) -> set[tuple[str, str, int, int]]:
+    """All attempts that run or are about to: (project, job id, number of the trial, of the attempt)."""
+    query = (
+        select(Job.project, Job.job_id, Trial.number, Attempt.number)
+        .join(Trial, Trial.id == Attempt.trial_pk)
+        .join(Job, Job.id == Attempt.job_pk)
+        .where(Attempt.state.in_(LIVE_ATTEMPT))
+    )
+    return {(project, job, trial, attempt) for project, job, trial, attempt in session.execute(query)}
+
+
+def jobs_in_preparation(session: Session) -> set[tuple[str, str]]:
+    """The jobs whose packages may be being installed: (project, job id)."""
+    query = select(Job.project, Job.job_id).where(Job.state.in_((State.PREPARING, State.CANCELLING)))
+    return {(project, job) for project, job in session.execute(query)}
+
+
 def live_resources_by_job(session: Session) -> dict[int, list[dict[str, Any] | None]]:
     """What the attempts that run or are about to have been given: {job key: one each}, over all projects.
 
     Those that wait to be tried again have nothing.
     """
-    query = select(Attempt.job_pk, Attempt.resources).where(
-        Attempt.state.in_(LIVE_ATTEMPT), Attempt.not_before.is_(None)
-    )
     found: dict[int, list[dict[str, Any] | None]] = {}
-    for job_pk, resources in session.execute(query):
+    for job_pk, resources in session.execute(_LIVE_RESOURCES):
         found.setdefault(job_pk, []).append(resources)
     return found
 
 
-def running_jobs(session: Session) -> set[int]:
-    """Keys of the jobs in RUNNING: those that share the platform's slots."""
-    return set(session.scalars(select(Job.id).where(Job.state == State.RUNNING)))
+_LIVE_RESOURCES = select(Attempt.job_pk, Attempt.resources).where(
+    Attempt.state.in_(LIVE_ATTEMPT), Attempt.not_before.is_(None)
+)
 
 
-def waiting_jobs(session: Session) -> dict[int, dict[str, Any]]:
-    """The jobs that wait for room on the machine: {job key: `Job.waiting`}."""
-    query = select(Job.id, Job.waiting).where(Job.state.in_((State.PREPARING, State.RUNNING)))
-    return {key: waiting for key, waiting in session.execute(query) if waiting is not None}
+class Sharer(NamedTuple):
+    """A job that shares the platform's slots, or is about to."""
+
+    job_pk: int
+    state: State
+    waiting: dict[str, Any] | None
+    """`Job.waiting`."""
+
+
+def sharers(session: Session) -> list[Sharer]:
+    """The jobs in PREPARING and RUNNING, over all projects."""
+    return [Sharer(*row) for row in session.execute(_SHARERS)]
+
+
+_SHARERS = select(Job.id, Job.state, Job.waiting).where(Job.state.in_((State.PREPARING, State.RUNNING)))
 
 
 def is_in_line(waiting: Mapping[str, Any] | None) -> bool:
@@ -217,7 +244,10 @@ def places_in_line(session: Session, jobs: Iterable[Job]) -> dict[int, tuple[int
     asked = {job.id for job in jobs if job.state not in FINISHED and is_in_line(job.waiting)}
     if not asked:
         return {}
-    line = [(each["since"], key, each) for key, each in waiting_jobs(session).items() if is_in_line(each)]
-    line.sort(key=lambda one: one[:2])
-    places = enumerate(line, start=1)
-    return {key: (place, each.get("why", "")) for place, (_, key, each) in places if key in asked}
+    line = [
+        (each.waiting["since"], each.job_pk, each.waiting.get("why", ""))
+        for each in sharers(session)
+        if each.waiting is not None and is_in_line(each.waiting)
+    ]
+    places = enumerate(sorted(line), start=1)
+    return {key: (place, why) for place, (_, key, why) in places if key in asked}

@@ -56,6 +56,14 @@ class Space:
             for parameter in self.parameters
         )
 
+    def settled(self, values: Values) -> Values:
+        """The point that these values stand for: themselves, but in a `tuning.rules.WholeSpace`."""
+        return values
+
+    def forbids(self, values: Values) -> bool:
+        """Whether a rule forbids the point; `tuning.rules` has spaces with some."""
+        return False
+
     def key(self, values: Values) -> tuple[Hashable, ...]:
         """The identity of a point: equal for equal points, whatever the order of the mapping.
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from api_schemas.accelerators import gpus_by_role
-from api_schemas.jobs import ReplicaConfig, TrainingInput
+from api_schemas.enums import ScaleTier
+from api_schemas.jobs import DiskConfig, ReplicaConfig, TrainingInput
 from worker.cluster import Role, replicas_of
 from worker.launchers.protocol import Container
 from worker.resources import FIELDS
@@ -22,15 +23,28 @@ def containers_of(training_input: TrainingInput, flags: Sequence[str]) -> dict[R
         # A role without an image of its own runs what the master runs.
         running = own if own.image_uri else _config(training_input, Role.MASTER)
         args = (*(running.container_args or training_input.args or ()), *flags)
-        accelerator = own.accelerator_config.type if own.accelerator_config is not None else None
+        asked = own.accelerator_config
+        accelerator = asked.type if asked is not None else None
+        disk = own.disk_config or DiskConfig()
         containers[role] = Container(
             image=running.image_uri or None,
             command=tuple(running.container_command),
             args=args if running.image_uri else (),
             accelerator=accelerator.name if accelerator is not None else "",
-            accelerators=gpus.get(FIELDS[role], 0),
+            # A TPU is no GPU, and is for the platform to know or not.
+            accelerators=gpus.get(FIELDS[role], 0) or (asked.count or 0 if asked is not None else 0),
+            machine=_machine(training_input, role),
+            disk_gb=disk.boot_disk_size_gb or 0,
+            disk_type=disk.boot_disk_type or "",
         )
     return containers
+
+
+def _machine(training_input: TrainingInput, role: Role) -> str:
+    tier = training_input.scale_tier
+    if tier not in (None, ScaleTier.CUSTOM):
+        return tier.name
+    return getattr(training_input, f"{FIELDS[role]}_type") or ""
 
 
 def _config(training_input: TrainingInput, role: Role) -> ReplicaConfig:

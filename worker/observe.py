@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from store.models import Trial
-from store.states import AttemptState
+from store.states import AttemptState, State
 from worker.launchers.protocol import AttemptPhase, AttemptStatus, Launcher, ReplicaEnd
 from worker.metrics.watch import Cursor, Reading, read_new
 from worker.trial_spec import trial_job_dir
@@ -37,18 +37,26 @@ def observe(launcher: Launcher, view: View) -> dict[int, Sight]:
             status = AttemptStatus(AttemptPhase.LOST)  # Even its traces are gone.
         lines = {end: launcher.last_lines(ref, LAST_LINES_BYTES, end.replica) for end in status.failures}
         # Looked at first and read after: what was there when the attempt ended is read before it is closed.
-        readings = _read(launcher, view, trial, status.phase)
+        readings, complete = _read(launcher, view, trial, status.phase)
+        if not complete and view.job.verdict != State.CANCELLED:
+            # Until all is there that it measured, what has ended counts as running.
+            status = AttemptStatus(AttemptPhase.RUNNING)
         sights[trial.id] = Sight(ref.attempt, status, readings, lines)
     return sights
 
 
-def _read(launcher: Launcher, view: View, trial: Trial, phase: AttemptPhase) -> tuple[Reading, ...]:
+def _read(
+    launcher: Launcher, view: View, trial: Trial, phase: AttemptPhase
+) -> tuple[tuple[Reading, ...], bool]:
+    """What is new in its metric files, and whether that is all of a trial that has ended."""
     tag = view.input.metric_tag
     if tag is None or phase is AttemptPhase.ABSENT:
-        return ()
+        return (), True
     job_dir = trial_job_dir(view.input.training_input, trial.number, view.input.objects_dir)
     places = launcher.metric_places(view.attempt_ref(trial), job_dir)
-    final = phase in (AttemptPhase.ENDED, AttemptPhase.LOST)
+    ended = phase in (AttemptPhase.ENDED, AttemptPhase.LOST)
+    complete = places.complete or not ended
+    final = ended and complete
     cursor = Cursor.from_json(trial.cursor or {})
     readings: list[Reading] = []
     while True:
@@ -59,4 +67,4 @@ def _read(launcher: Launcher, view: View, trial: Trial, phase: AttemptPhase) -> 
         cursor = reading.cursor
         # While it runs the rest can wait for the next look; once it has ended there is none.
         if not (final and reading.more):
-            return tuple(readings)
+            return tuple(readings), complete

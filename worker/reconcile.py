@@ -35,13 +35,12 @@ from store.jobs import (
     set_state,
 )
 from store.log_entries import NewEntry, add_log_entries, tell
-from store.measurements import add_measurements, curves_of, last_value, supersede
+from store.measurements import add_measurements, last_value, supersede
 from store.models import Job, Trial
 from store.states import FINISHED, AttemptState, State
 from store.trials import add_trial, hold_slots, is_in_line, live_trials
 from worker.closing import (
     CANCEL,
-    EARLY,
     JOB_ENDED,
     TIMEOUT,
     Retries,
@@ -64,9 +63,11 @@ from worker.logs.keeping import LogKeeper
 from worker.metrics.watch import Reading
 from worker.observe import Sight, observe
 from worker.platform_waits import none_has_begun, why_waiting
+from worker.quiet import Quiet, is_new, is_quiet
 from worker.resources import Need, Share, need_of
 from worker.room import Room, read_room
-from worker.study import Studies, Suggested
+from worker.stopping import report_stops, stop_hopeless
+from worker.study import PLAIN_TRAINING, Studies, Suggested
 from worker.trial_spec import attempt_spec, runtime_of
 from worker.turns import whose_turn
 from worker.verdict import verdict
@@ -101,6 +102,17 @@ class Pace:
         return max(WAITING_POLLS * self.poll_seconds, self.trouble_seconds, self.lease_seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class NewTrials:
+    """What came of asking for more."""
+
+    trials: Sequence[Trial] = ()
+    job_ended: bool = False
+    """There are none any more."""
+    waits: bool = False
+    """The job has begun to wait for room, for a first trial or for one more."""
+
+
 class Reconciler:
     """Looks after jobs. Calls may come from several threads; those for one job wait their turn elsewhere."""
 
@@ -112,16 +124,18 @@ class Reconciler:
         owner: str,
         clock: Callable[[], float] = time.time,
         notify: Callable[[int], None] = lambda job_pk: None,
+        studies: Studies | None = None,
     ) -> None:
-        """`notify` tells that a job is due; what it tells may be lost."""
+        """`notify` tells that a job is due; what it tells may be lost. `studies` make the suggestions."""
         self._database = database
         self._launcher = launcher
         self._pace = pace
         self._owner = owner
         self._clock = clock
         self._notify = notify
-        self._studies = Studies()
+        self._studies = studies or Studies()
         self._logs = LogKeeper(database, launcher, clock)
+        self._quiet = Quiet(pace.poll_seconds, clock)
         self._told: set[tuple[int, str]] = set()
 
     def reconcile(self, job_pk: int, if_due: bool = False) -> bool:
@@ -204,7 +218,7 @@ class Reconciler:
             match preparation.phase:
                 case PreparationPhase.READY if not (room := self._room(session)).shares(job.id, need, 1):
                     # It has not begun: the clock of maxRunningTime stands, that of maxWaitTime runs.
-                    self._look_again(job, view, waits=is_in_line(job.waiting))
+                    self._look_again(job, view, view.job.next_check_at, self._pause(job))
                     self._wait(session, job, need, room.why_not(need))
                 case PreparationPhase.READY:
                     set_state(job, State.RUNNING)
@@ -216,7 +230,7 @@ class Reconciler:
                     message = f"The packages could not be installed. {preparation.message}"
                     self._end_job(session, job, State.FAILED, message)
                 case PreparationPhase.UNDER_WAY:
-                    self._look_again(job, view)
+                    self._look_again(job, view, view.job.next_check_at, self._pace.poll_seconds)
         return False
 
     def _past_max_wait(self, job: Job, view: View) -> bool:
@@ -234,8 +248,12 @@ class Reconciler:
             if current(trial).stop_reason is not None:
                 self._launcher.stop(view.attempt_ref(trial), self._pace.stop_grace_seconds)
         sights = observe(self._launcher, view)
-        behind = self._logs.keep(lease, view, sights)
-        for key in behind:
+        kept = self._logs.keep(lease, view, sights)
+        if is_quiet(view, sights) and not self._is_out_of_time(view.job, view):
+            self._rest(lease, view, kept.news)
+            return False
+        self._quiet.heard(view.job.id)
+        for key in kept.behind:
             # Until all that it printed is kept, what has ended counts as running.
             sights[key] = replace(sights[key], status=AttemptStatus(AttemptPhase.RUNNING))
         installing = view.job.state == State.CANCELLING and not self._launcher.abandon_preparation(view.ref)
@@ -252,7 +270,7 @@ class Reconciler:
             self._note_waits(session, job, view, live, sights, idle)
             self._settle(session, job, view, [trial for trial in fresh if trial.finish_order is not None])
             if job.verdict is None:
-                self._stop_hopeless(session, job, view, [t for t in fresh if t.finish_order is None])
+                self._stop_hopeless(session, job, view, [t for t in fresh if t.finish_order is None], live)
             elif not live and not installing:
                 self._end_job(session, job, job.verdict, job.error_message)
             else:
@@ -261,23 +279,36 @@ class Reconciler:
                     ended = CANCEL if job.verdict == State.CANCELLED else JOB_ENDED
                     tell_to_stop(trial, TIMEOUT if out_of_time else ended)
             if job.state not in FINISHED:
-                self._look_again(job, view, waits=is_in_line(job.waiting) and not live)
+                pause = self._pace.poll_seconds if live else self._pause(job)
+                self._look_again(job, view, view.job.next_check_at, pause)
         if job.verdict is None:
             live = self._start_again(lease, view, live)
-        started = self._refill(lease, view, live) if job.verdict is None else []
-        over = job.state in FINISHED or started is None
-        refused = not over and self._act(lease, view, [*live, *(started or [])])
-        if over or any(trial.finish_order is not None or not _holds(trial) for trial in fresh):
+        new = self._refill(lease, view, live, job.next_check_at) if job.verdict is None else NewTrials()
+        over = job.state in FINISHED or new.job_ended
+        refused = not over and self._act(lease, view, [*live, *new.trials])
+        # Also when it has just come to wait: room that appeared before was told to others alone.
+        if over or new.waits or any(t.finish_order is not None or not _holds(t) for t in fresh):
             self._give_turns()
-        return not over and (refused or bool(behind))
+        return not over and (refused or bool(kept.behind))
+
+    def _rest(self, lease: Lease, view: View, news: bool) -> None:
+        """Leave alone for a while a job of which nothing is to be written."""
+        if news:
+            self._quiet.heard(view.job.id)
+        pause = self._quiet.pause(view.job.id)
+        with self._database.write(durable=False) as session:
+            self._look_again(self._hold(session, lease), view, view.job.next_check_at, pause)
 
     def _enforce_max_running(self, job: Job, view: View) -> bool:
         """Cancel a job whose time is over; true if it was cancelled now."""
+        if not self._is_out_of_time(job, view):
+            return False
         limit = (view.input.training_input.scheduling or Scheduling()).max_running_seconds
-        if job.running_time is not None and self._clock() > job.running_time + limit:
-            reason = f"The job ran longer than its maxRunningTime of {limit:g} s and was cancelled."
-            return request_cancel(job, reason, self._clock())
-        return False
+        reason = f"The job ran longer than its maxRunningTime of {limit:g} s and was cancelled."
+        return request_cancel(job, reason, self._clock())
+
+    def _is_out_of_time(self, job: Job, view: View) -> bool:
+        return job.running_time is not None and self._clock() > _time_limit(job, view)
 
     def _note_waits(
         self,
@@ -328,9 +359,9 @@ class Reconciler:
         """Keep a reading and how far it went, together; true if it brought measurements."""
         for problem in reading.problems:
             self._tell_once(trial, problem)
-        cursor = reading.cursor.to_json()
-        if cursor != trial.cursor:
-            trial.cursor = cursor
+        if not is_new(reading, trial):
+            return False
+        trial.cursor = reading.cursor.to_json()
         if sorted(reading.tags) != (trial.tags or []):
             trial.tags = sorted(reading.tags)
         if not reading.measurements:
@@ -357,23 +388,17 @@ class Reconciler:
         if settled is not None:
             job.verdict, job.error_message = settled
 
-    def _stop_hopeless(self, session: Session, job: Job, view: View, running: Sequence[Trial]) -> None:
+    def _stop_hopeless(
+        self, session: Session, job: Job, view: View, running: Sequence[Trial], live: Sequence[Trial]
+    ) -> None:
         """Write the intent to stop the running trials that the stopping rule gives up."""
         study = self._studies.of(view)
         if study is None or not study.stops_early or not running:
             return
         session.flush()
         study.catch_up(session, job)
-        curves = curves_of(session, [trial.id for trial in running])
-        for trial in running:
-            stop = study.should_stop(curves[trial.id])
-            if stop is not None and current(trial).stop_reason is None:
-                tell_to_stop(trial, EARLY)
-                session.add(study.record_stop(job, trial, stop, self._clock()))
-                log.info("trial stopped early", trial=trial.number, step=stop.step, value=stop.value)
-                why = f"{stop.value:g} at step {stop.step} is behind {stop.threshold:g}"
-                said = f"Trial {trial.number} is stopped early: {why} ({stop.rule})."
-                tell(session, job, said, trial=trial.number, now=self._clock())
+        assert view.spec is not None
+        stop_hopeless(session, job, study, view.spec, running, live, self._clock())
 
     # New trials, and those that are tried again
 
@@ -402,8 +427,14 @@ class Reconciler:
                 self._wait(session, job, need, room.why_not(need))
         return live
 
-    def _refill(self, lease: Lease, view: View, live: Sequence[Trial]) -> Sequence[Trial] | None:
-        """Write the intent of as many new trials as there is room for; None if the job has ended instead."""
+    def _refill(
+        self, lease: Lease, view: View, live: Sequence[Trial], next_check_at: float | None
+    ) -> NewTrials:
+        """Write the intent of as many new trials as there is room for, or end the job, or have it wait.
+
+        Args:
+            next_check_at: when it was due as this look last knew.
+        """
         study = self._studies.of(view)
         need = self._need(view)
         with self._database.read() as session:
@@ -416,26 +447,30 @@ class Reconciler:
             wanted = 0 if machine is None else len(machine.shares(job.id, need, room))
         if started >= view.max_trials and not live:
             self._succeed(lease)
-            return None
+            return NewTrials(job_ended=True)
         if wanted == 0:
             has_some = any(_holds(trial) for trial in live)
             why = None if has_some or machine is None else machine.why_not(need)
-            if machine is not None and job.waiting != _waiting(job, need, why, self._clock()):
-                with self._database.write() as session:
-                    self._wait(session, self._hold(session, lease), need, why)
-            return []
-        suggested = Suggested([{}], 0, [], 0.0) if study is None else study.suggest(live, wanted)
+            if machine is None or job.waiting == _waiting(job, need, why, self._clock()):
+                return NewTrials()
+            with self._database.write() as session:
+                job = self._hold(session, lease)
+                self._wait(session, job, need, why)
+                if not live:
+                    self._look_again(job, view, next_check_at, self._pause(job))
+            return NewTrials(waits=True)
+        suggested = PLAIN_TRAINING if study is None else study.suggest(live, wanted)
         if not suggested.values:
             # A finite space is exhausted: the job is over when its last trial is.
             if live:
                 self._want_no_more(lease, job)
-                return []
+                return NewTrials()
             self._succeed(lease)
-            return None
+            return NewTrials(job_ended=True)
         with self._database.write() as session:
             job = self._hold(session, lease)
             if job.verdict is not None:
-                return []
+                return NewTrials()
             now = self._clock()
             # Another job may have taken slots meanwhile. A suggestion not used is made again, the same.
             hold_slots(session)
@@ -448,13 +483,23 @@ class Reconciler:
             if trials:
                 wants_more = len(trials) < room and len(suggested.values) == wanted
                 job.waiting = _waiting(job, need, None, now) if wants_more else None
-                # Of one that waited, a look was to come later.
-                job.next_check_at = min(job.next_check_at or now, now + self._pace.poll_seconds)
+                # Of one that waited, a look was to come later; and one that has just been told of room again
+                # has some.
+                in_time = min(job.next_check_at or now, now + self._pace.poll_seconds)
+                job.next_check_at = in_time if live else now + self._pace.poll_seconds
             commands = [command for trial in trials for command in _commands(view, trial)]
             add_log_entries(session, job.project, job.id, commands, now)
             if study is not None and trials:
                 session.add(study.record_suggestion(job, suggested, [t.number for t in trials], now))
-        return trials
+                self._tell_stand_in(session, job, suggested, now)
+        return NewTrials(trials)
+
+    def _tell_stand_in(self, session: Session, job: Job, suggested: Suggested, now: float) -> None:
+        answer = suggested.answer
+        if answer.instead_of is not None:
+            said = f"{answer.instead_of} gave no suggestion ({answer.because}); a quasi-random one is tried."
+            tell(session, job, said, severity="WARNING", now=now)
+            log.warning("no suggestion", algorithm=answer.instead_of, reason=answer.because)
 
     def _room(self, session: Session) -> Room:
         return read_room(session, self._launcher.machine)
@@ -478,12 +523,15 @@ class Reconciler:
                 self._hold(session, lease).waiting = None
 
     def _give_turns(self) -> None:
-        """Tell those who wait for room that there is some. Should this be lost, they ask by themselves."""
+        """Tell those who wait for room that there is some. Should this be lost, they ask by themselves.
+
+        Whoever has been looked at since it was read what room there is knows of it.
+        """
         with self._database.read() as session:
             turns = not_yet_due(session, whose_turn(self._room(session)))
-        for job_pk in turns:
+        for job_pk, looks in turns.items():
             with self._database.write(durable=False) as session:
-                asked = ask_for_look(session, job_pk)
+                asked = ask_for_look(session, job_pk, looks)
             if asked:
                 self._notify(job_pk)
 
@@ -540,17 +588,22 @@ class Reconciler:
         """The job's row, locked, for a worker that still has the right to change it."""
         return hold_lease(session, lease)
 
-    def _look_again(self, job: Job, view: View, *, waits: bool = False) -> None:
-        """Note when, unless somebody has asked for it since this look began: then it stays due.
+    def _pause(self, job: Job) -> float:
+        """Seconds until the next look at a job that has no trial."""
+        polls = WAITING_POLLS if is_in_line(job.waiting) else 1
+        return polls * self._pace.poll_seconds
+
+    def _look_again(self, job: Job, view: View, expected: float | None, pause: float) -> None:
+        """Note when, unless somebody has asked for it since: then it stays due.
 
         Args:
-            waits: for room, of which it is told; and it has waited before this look.
+            expected: when it was due as this look last knew.
+            pause: in seconds; less if the job's time is over before.
         """
-        if job.next_check_at != view.job.next_check_at:
-            return
-        now, poll = self._clock(), self._pace.poll_seconds
-        later = min(now + WAITING_POLLS * poll, _time_limit(job, view)) if waits else now
-        job.next_check_at = max(later, now + poll)
+        if job.next_check_at == expected:
+            now = self._clock()
+            limit = max(_time_limit(job, view), now + self._pace.poll_seconds)
+            job.next_check_at = min(now + pause, limit)
 
     def _put_off(self, lease: Lease) -> None:
         with suppress(LeaseLost), self._database.write() as session:
@@ -566,6 +619,7 @@ class Reconciler:
         job.end_time = self._clock()
         job.next_check_at = None
         job.platform_waits = None
+        report_stops(session, job, job.end_time)
         severity = "ERROR" if state is State.FAILED else "INFO"
         said = job.error_message or f"The job is {state}."
         tell(
@@ -576,6 +630,7 @@ class Reconciler:
             now=job.end_time,
         )
         self._studies.drop(job.id)
+        self._quiet.forget(job.id)
         log.info("job ended", state=str(state))
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from store.trials import is_in_line, live_resources_by_job, running_jobs, waiting_jobs
+from store.states import State
+from store.trials import is_in_line, live_resources_by_job, sharers
 from worker.resources import Machine, Need, Share, find_share, free_of
 from worker.slots import Waiter, shares_to_start
 
@@ -44,9 +45,16 @@ def read_room(session: Session, machine: Machine) -> Room:
         key: [Share.from_json(each) for each in all_of_it]
         for key, all_of_it in live_resources_by_job(session).items()
     }
+    jobs = sharers(session)
     waiters = [
         # One that had trials until a moment ago comes after all that have waited meanwhile.
-        Waiter(key, waiting["since"] if is_in_line(waiting) else math.inf, Need(**waiting["need"]))
-        for key, waiting in waiting_jobs(session).items()
+        Waiter(
+            job.job_pk,
+            job.waiting["since"] if is_in_line(job.waiting) else math.inf,
+            Need(**job.waiting["need"]),
+        )
+        for job in jobs
+        if job.waiting is not None
     ]
-    return Room(machine, taken, frozenset(running_jobs(session)), waiters)
+    running = frozenset(job.job_pk for job in jobs if job.state == State.RUNNING)
+    return Room(machine, taken, running, waiters)

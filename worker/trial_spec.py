@@ -14,7 +14,7 @@ from api_schemas.jobs import Scheduling, TrainingInput
 from api_schemas.locations import local_path
 from api_schemas.values import format_value
 from store.objects.files import ObjectFiles
-from store.objects.names import Place, is_gs
+from store.objects.names import Place, scheme_of
 from tuning.space import Value
 from worker.cluster import CHIEF, MASTER, Cluster, replicas_of
 from worker.containers import containers_of
@@ -40,7 +40,7 @@ def trial_job_dir(
     """What one trial is given: `<jobDir>/<n>` when tuning (docs/contract.md 4.2), else jobDir.
 
     Of a gs:// in the service's own store it is the directory behind it, so that a trainer needs no library to
-    write there; another store's stays what it is.
+    write there; another store's stays what it is, and so does s3://.
     """
     if not training_input.job_dir:
         return None
@@ -49,9 +49,11 @@ def trial_job_dir(
 
 
 def _top(job_dir: str, objects_dir: Path | None) -> Path | Place:
-    if is_gs(job_dir):
+    if scheme_of(job_dir) is not None:
         place = Place.parse(job_dir)
-        return place if objects_dir is None else ObjectFiles(objects_dir).path(place)
+        if place.scheme == "gs" and objects_dir is not None:
+            return ObjectFiles(objects_dir).path(place)
+        return place
     path = local_path(job_dir)
     assert path is not None  # The door took no other.
     return path
@@ -81,6 +83,8 @@ def attempt_spec(job: JobInput, ref: AttemptRef, values: Mapping[str, Value]) ->
         ),
         containers=containers_of(training_input, flags),
         runtime=runtime_of(training_input),
+        service_account=training_input.service_account or "",
+        priority=(training_input.scheduling or Scheduling()).priority,
         max_seconds=(training_input.scheduling or Scheduling()).max_running_seconds,
     )
 

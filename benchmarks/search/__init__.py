@@ -3,6 +3,7 @@
     python -m benchmarks.search run RESULTS [--contestants ...] [--tasks tuning|held-out|all] [--seeds 5]
     python -m benchmarks.search report RESULTS [--tasks ...] [--picture CURVES.svg]
     python -m benchmarks.search latency [CONTESTANT]
+    python -m benchmarks.search stop RESULTS [--search DEFAULT] [--rules ...] [--seeds 5]
 
 * `task.py`         what a task is, and normalised regret
 * `synthetic.py`    tasks from formulas
@@ -14,4 +15,6 @@
 * `statistics.py`   medians, geometric means, bounds of the regret ratio
 * `curves.py`       any-time curves as an SVG picture
 * `latency.py`      what a suggestion costs
+* `early_stopping.py`  what stopping rules save and cost, on the curves of `learning_curves/`;
+                    `tabulate_curves.py` wrote those
 """

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from benchmarks.search import early_stopping
 from benchmarks.search.contestants import CONTESTANTS
 from benchmarks.search.curves import picture
 from benchmarks.search.latency import FINISHED, measure
@@ -29,7 +30,26 @@ def main() -> None:
     latency = commands.add_parser("latency", help="what a suggestion of ours costs as the history grows")
     ours = [name for name, contestant in CONTESTANTS.items() if contestant.module == "vernier"]
     latency.add_argument("contestant", choices=ours, nargs="?", default="vernier")
+    stop = commands.add_parser("stop", help="what early stopping saves and costs, on recorded curves")
+    stop.add_argument("results", type=Path, help="JSON lines, one search each; those missing are run")
+    stop.add_argument("--search", default="DEFAULT", help="the algorithm (default: DEFAULT)")
+    stop.add_argument("--rules", nargs="+", choices=early_stopping.CHOICES, default=early_stopping.CHOICES)
+    stop.add_argument("--tasks", choices=early_stopping.SUITES, default="tuning")
+    stop.add_argument("--seeds", type=int, default=5, help="how many seeds (default: 5)")
+    stop.add_argument("--trials", type=int, default=100, help="trials of a search (default: 100)")
     arguments = parser.parse_args()
+    if arguments.command == "stop":
+        curve_tasks = early_stopping.SUITES[arguments.tasks]
+        early_stopping.run_all(
+            arguments.results,
+            arguments.search,
+            arguments.rules,
+            curve_tasks,
+            range(arguments.seeds),
+            arguments.trials,
+        )
+        early_stopping.show(early_stopping.read_runs(arguments.results), arguments.search, curve_tasks)
+        return
     if arguments.command == "latency":
         for finished in FINISHED:
             seconds = measure(arguments.contestant, finished)

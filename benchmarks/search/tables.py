@@ -45,24 +45,28 @@ class Table:
     losses: np.ndarray[Any, np.dtype[np.float64]]
 
     def loss(self, point: Point) -> float:
-        total = 0.0
+        return float(self.at(point))
+
+    def at(self, point: Point) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """What stands at the point; of a table with an axis more than the space has, all along that one."""
+        total = np.zeros(self.losses.shape[len(self.axes) :])
         for corner in product(*(axis.weights(point) for axis in self.axes)):
             share = float(np.prod([weight for _, weight in corner]))
             if share:
-                total += share * float(self.losses[tuple(position for position, _ in corner)])
+                total = total + share * self.losses[tuple(position for position, _ in corner)]
         return total
 
 
 def read(name: str) -> Task:
     """The task of `tables/NAME.json`."""
     document = json.loads((TABLES / f"{name}.json").read_text())
-    axes = tuple(map(_axis, document["axes"]))
+    axes = tuple(map(axis_of, document["axes"]))
     losses = np.array(document["losses"]).reshape([len(axis.units) for axis in axes])
     table = Table(axes, losses)
     return Task(name, Space(tuple(axis.parameter for axis in axes)), table.loss, float(losses.min()))
 
 
-def _axis(axis: dict[str, Any]) -> Axis:
+def axis_of(axis: dict[str, Any]) -> Axis:
     name, nodes, scale = axis["name"], axis["nodes"], Scale[axis["scale"]]
     parameter: Parameter
     match axis["kind"]:

@@ -1,4 +1,4 @@
-"""Names of buckets and objects, and the places that `gs://` names.
+"""Names of buckets and objects, and the places that `gs://` and `s3://` name.
 
 An object is a file under its own name, so a name must be a path that stays where it is: no empty segment, no
 `.` or `..`. A name that ends in `/` is a directory kept for its own sake, as consoles make them.
@@ -6,11 +6,12 @@ An object is a file under its own name, so a name must be a path that stays wher
 
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self, get_args
 
 from store.objects.errors import InvalidName
 
-SCHEME = "gs://"
+Scheme = Literal["gs", "s3"]
+SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 MAX_NAME_BYTES = 1024
 MAX_SEGMENT_BYTES = 255
 """What Linux file systems take."""
@@ -24,32 +25,41 @@ class Place:
 
     bucket: str
     name: str
+    scheme: Scheme = "gs"
 
     @classmethod
     def parse(cls, uri: str) -> Self:
         """The place that a URI names; slashes at its end count for nothing.
 
         Raises:
-            InvalidName: it does not begin with gs://, or its bucket can't be one.
+            InvalidName: it begins with neither gs:// nor s3://, or its bucket can't be one.
         """
-        if not is_gs(uri):
-            raise InvalidName("does not begin with gs://")
-        bucket, _, name = uri[len(SCHEME) :].partition("/")
+        scheme = scheme_of(uri)
+        if scheme is None:
+            raise InvalidName("begins with neither gs:// nor s3://")
+        bucket, _, name = uri[len(f"{scheme}://") :].partition("/")
         problem = bucket_problem(bucket)
         if problem is not None:
             raise InvalidName(problem)
-        return cls(bucket, name.rstrip("/"))
+        return cls(bucket, name.rstrip("/"), scheme)
 
     def __truediv__(self, below: str) -> "Place":
-        return Place(self.bucket, f"{self.name}/{below}" if self.name else below)
+        return Place(self.bucket, f"{self.name}/{below}" if self.name else below, self.scheme)
 
     def __str__(self) -> str:
-        return f"{SCHEME}{self.bucket}/{self.name}" if self.name else f"{SCHEME}{self.bucket}"
+        bucket = f"{self.scheme}://{self.bucket}"
+        return f"{bucket}/{self.name}" if self.name else bucket
+
+
+def scheme_of(uri: str) -> Scheme | None:
+    """Which kind of object store a location is in; None if it is in none."""
+    start, separator, _ = uri.partition("://")
+    return next((scheme for scheme in SCHEMES if separator and start.lower() == scheme), None)
 
 
 def is_gs(uri: str) -> bool:
-    """Whether a location is one of an object store."""
-    return uri[: len(SCHEME)].lower() == SCHEME
+    """Whether a location is one of Google's kind of object store, which the service's own is."""
+    return scheme_of(uri) == "gs"
 
 
 def bucket_problem(bucket: str) -> str | None:

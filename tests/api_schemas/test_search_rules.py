@@ -30,6 +30,25 @@ OF_THE_SEARCH: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
 ]
 
+EARLY = "enableTrialEarlyStopping"
+
+OF_EARLY_STOPPING: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("fewer than no ended trials", {"minFinishedTrials": -1}, ["min_finished_trials"]),
+    ("steps before the first", {"graceSteps": "-1"}, ["grace_steps"]),
+    ("less than no time", {"gracePeriod": "-1s"}, ["grace_period"]),
+    ("a share above all", {"auditShare": 1.1}, ["audit_share"]),
+    ("a share that is no number", {"auditShare": "NaN"}, ["audit_share"]),
+    ("a chance above a half", {"rule": "DECAY_CURVE", "probability": 0.6}, ["probability"]),
+    ("a factor that lets all go on", {"rule": "ASHA", "reductionFactor": 1}, ["reduction_factor"]),
+    ("a factor that is no number", {"rule": "ASHA", "reductionFactor": "NaN"}, ["reduction_factor"]),
+    ("a factor without end", {"rule": "ASHA", "reductionFactor": "Infinity"}, ["reduction_factor"]),
+    ("a rung before the first step", {"rule": "ASHA", "firstRung": "-1"}, ["first_rung"]),
+    ("more than the best", {"rule": "CURVEFITTING", "threshold": 1.5}, ["threshold"]),
+    ("a gap of less than nothing", {"rule": "CURVEFITTING", "gap": -1}, ["gap"]),
+    ("an argument of another rule", {"rule": "MEDIAN", "firstRung": "1"}, ["first_rung"]),
+    ("an argument of a rule, and no rule", {"probability": 0.1}, ["probability"]),
+]
+
 OF_A_PARAMETER: list[tuple[str, dict[str, Any], list[str]]] = [
     ("no type", DOUBLE | {"type": None}, ["type"]),
     ("an unspecified type", DOUBLE | {"type": "PARAMETER_TYPE_UNSPECIFIED"}, ["type"]),
@@ -144,3 +163,46 @@ def test_a_long_value_is_cut_where_it_is_quoted() -> None:
         resumePreviousJobId=f"{long}-",
     )
     assert len(refusal(body).message) < 1500
+
+
+@pytest.mark.parametrize(
+    ("spec", "violated"),
+    [case[1:] for case in OF_EARLY_STOPPING],
+    ids=[case[0] for case in OF_EARLY_STOPPING],
+)
+def test_early_stopping_that_breaks_a_rule_is_refused(spec: dict[str, Any], violated: list[str]) -> None:
+    body = tuning_job(**{EARLY: True}, earlyStopping=spec)
+    assert fields(refusal(body)) == [f"hyperparameters.early_stopping.{field}" for field in violated]
+
+
+def test_an_unknown_stopping_rule_is_refused_with_those_there_are() -> None:
+    error = refusal(tuning_job(**{EARLY: True}, earlyStopping={"rule": "BEST"}))
+    assert "DECAY_CURVE" in error.message
+
+
+def test_how_trials_are_stopped_early_needs_that_they_are() -> None:
+    error = refusal(tuning_job(earlyStopping={"rule": "ASHA"}))
+    assert fields(error) == ["hyperparameters.early_stopping"]
+    assert "enableTrialEarlyStopping" in str(error.violations[0])
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {
+            "rule": "median",
+            "minFinishedTrials": 3,
+            "graceSteps": "10",
+            "gracePeriod": "90s",
+            "auditShare": 0.1,
+        },
+        {"rule": "DECAY_CURVE", "probability": 0.5},
+        {"rule": "ASHA", "firstRung": 1, "reductionFactor": 4},
+        {"rule": "CURVEFITTING", "epochNum": 20, "startStep": 6, "threshold": 0.95, "gap": 2},
+        {"rule": "MEDIANSTOP", "startStep": 3},
+    ],
+)
+def test_early_stopping_that_keeps_the_rules_is_taken(spec: dict[str, Any]) -> None:
+    parsed = parse(tuning_job(**{EARLY: True}, earlyStopping=spec))
+    assert parsed.training_input is not None

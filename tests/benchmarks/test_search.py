@@ -1,13 +1,14 @@
 """The search benchmark: that its tasks are what they say, and that its figures are counted rightly."""
 
 import json
-from itertools import product
+from itertools import pairwise, product
 from math import isfinite
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.search import early_stopping
 from benchmarks.search.curves import picture
 from benchmarks.search.running import Run, read_runs, run_all
 from benchmarks.search.statistics import FLOOR, best_so_far, by_task, ratio
@@ -77,3 +78,39 @@ def test_searches_run_as_processes_and_only_what_is_missing_is_run(tmp_path: Pat
     run_all(path, ["random"], [task], range(2), trials=7, batch=3, jobs=1)
     assert read_runs(path) == runs
     assert task.name in picture(runs, [task.name], 3)
+
+
+class TestEarlyStopping:
+    @pytest.mark.parametrize("name", early_stopping.SUITES["all"])
+    def test_a_point_has_the_curve_of_the_model_that_was_trained_there(self, name: str) -> None:
+        task = early_stopping.read(name)
+        document = json.loads((early_stopping.CURVES / f"{name}.json").read_text())
+        nodes = {axis["name"]: axis["nodes"] for axis in document["axes"]}
+        first, last = ({key: values[at] for key, values in nodes.items()} for at in (0, -1))
+        epochs = document["epochs"]
+        assert task.curve(first) == pytest.approx(document["losses"][:epochs])
+        assert task.curve(last) == pytest.approx(document["losses"][-epochs:])
+        assert all(map(isfinite, document["losses"]))
+        assert task.regret(min(document["losses"][epochs - 1 :: epochs])) == 0.0
+
+    def test_without_a_rule_every_trial_runs_to_its_end_and_counts(self) -> None:
+        task = early_stopping.read("linear-cancer")
+        run = early_stopping.run("RANDOM_SEARCH", early_stopping.NONE, task, 0, 8)
+        assert run.epochs == [run.whole] * 8
+        assert run.regrets == sorted(run.regrets, reverse=True)
+
+    def test_a_rule_saves_epochs_and_only_whole_trials_count(self) -> None:
+        task = early_stopping.read("linear-cancer")
+        run = early_stopping.run("RANDOM_SEARCH", "ASHA", task, 0, 30)
+        better = [after < before for before, after in pairwise(run.regrets)]
+        assert sum(run.epochs) < 30 * run.whole
+        assert all(epochs == run.whole for epochs, found in zip(run.epochs[1:], better, strict=True) if found)
+
+    def test_what_has_been_run_is_not_run_again(self, tmp_path: Path) -> None:
+        results = tmp_path / "results.jsonl"
+        for _ in range(2):
+            early_stopping.run_all(
+                results, "RANDOM_SEARCH", ["none", "MEDIAN"], ["trees-cancer"], range(2), 6
+            )
+        runs = early_stopping.read_runs(results)
+        assert len(runs) == len({run.key for run in runs}) == 4

@@ -12,11 +12,13 @@ from typer.testing import CliRunner, Result
 from cli.data_folder import own_data_dir
 from cli.main import app
 from store.database import Database
+from store.decisions import decisions_of
 from store.jobs import find_job
 from tests.jobs.conftest import Jobs
 from tests.postgres_server import PostgresServer
 from tests.running_service import RunningService
 from tests.stored_rows import add_job, empty_database
+from tests.worker.test_replay import run
 
 
 @pytest.fixture(autouse=True)
@@ -183,3 +185,28 @@ def _done(job: dict[str, Any]) -> dict[str, str]:
     return {
         trial["trialId"]: str(trial.get("finalMetric")) for trial in trials if trial["state"] == "SUCCEEDED"
     }
+
+
+def test_replay_asks_a_jobs_search_again(tmp_path: Path) -> None:
+    database = empty_database(tmp_path)
+    with database.write() as session:
+        run(session, "sought", wire={"algorithm": "RANDOM_SEARCH"})
+        run(session, "changed", wire={"algorithm": "RANDOM_SEARCH"})
+        add_job(session, "plain")
+        for decision in decisions_of(session, 2)[:2]:
+            decision.seed += 1
+    database.close()
+    (tmp_path / "test.sqlite3").rename(tmp_path / "vernier.sqlite3")
+    words = ["--project", "p", "--data-dir", str(tmp_path)]
+    sought = _run("replay", "sought", *words)
+    assert sought.exit_code == 0
+    assert len(sought.stdout.splitlines()) == 18
+    assert sought.stdout.splitlines()[2].startswith("3: same (RANDOM_SEARCH 1, ")
+    changed = _run("replay", "changed", *words)
+    assert changed.exit_code == 1
+    assert changed.stdout.splitlines()[0].startswith("1: different (")
+    assert "2 of the suggestions are others now" in changed.output
+    for unknown in ("plain", "none"):
+        refused = _run("replay", unknown, *words)
+        assert refused.exit_code == 1
+        assert f"no tuning job {unknown}" in refused.output

@@ -184,6 +184,36 @@ for step in range(1, 7 if good else 3000):
     assert stopped["finalMetric"]["objectiveValue"] == 0.1
     assert len(stopped["allMetrics"]) < 2000
     assert not any("isTrialStoppedEarly" in trial for number, trial in trials.items() if number != "7")
+    # The reason stays, and is told at the end.
+    assert stopped["earlyStop"]["rule"] == "median"
+    assert stopped["earlyStop"]["value"] == 0.1
+    assert stopped["earlyStop"]["threshold"] > 10
+    assert stopped["earlyStop"]["peerCount"] >= 5
+
+
+def test_a_trial_that_would_be_stopped_is_kept_to_see_how_it_ends(jobs: Jobs) -> None:
+    """The seventh begins badly, and ends best: to stop it would have been wrong, and the job says so."""
+    source = """
+for step in range(1, 13):
+    report(step, 10 + step if trial != 7 else 0.1 if step < 12 else 50)
+    time.sleep(0.02 if trial != 7 else 0.15)
+"""
+    hyperparameters = {
+        "maxTrials": 8,
+        "maxParallelTrials": 2,
+        "enableTrialEarlyStopping": True,
+        "earlyStopping": {"rule": "MEDIAN", "minFinishedTrials": 3, "auditShare": 1},
+    }
+    job_id = jobs.submit(source, hyperparameters)
+    best = jobs.trials(job_id)[0]
+    assert best["trialId"] == "7"
+    assert "isTrialStoppedEarly" not in best
+    assert best["earlyStop"]["isTrialKept"] is True
+    assert jobs.get(job_id)["trainingOutput"]["earlyStopping"] == {
+        "keptTrialCount": 1,
+        "wrongStopCount": 1,
+        "objectiveLost": 28.0,
+    }
 
 
 def test_values_that_are_not_finite_never_reach_the_ranking(jobs: Jobs) -> None:

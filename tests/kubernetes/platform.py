@@ -32,6 +32,7 @@ class KubernetesPlatform:
     streams_apart = False
     image: str | None = PYTHON
     memory = "64Mi"
+    queue: str | None = None
 
     def __init__(self, cluster: RealCluster, root: Path) -> None:
         self._kubeconfig = cluster.kubeconfig("admin")
@@ -62,6 +63,7 @@ class KubernetesPlatform:
             memory=self.memory,
             grace_seconds=GRACE_SECONDS,
             patience_seconds=patience_seconds,
+            queue=self.queue,
             pull_policy="Never",
         )
         launcher = KubernetesLauncher(

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 VERSION = "v1.36.3"
@@ -56,14 +57,35 @@ def built() -> Path:
     Raises:
         NoKubernetes: they can't be built here.
     """
-    folder = cache() / f"kubernetes-{VERSION}"
+    return _kept(cache() / f"kubernetes-{VERSION}", _build)
+
+
+def installed(module: str) -> Path:
+    """A program that its Go module builds by name, as `host/owner/program@version`; built first if need be.
+
+    Raises:
+        NoKubernetes: it can't be built here.
+    """
+    path, _, version = module.rpartition("@")
+    name = path.rpartition("/")[2]
+
+    def build(work: Path, into: Path) -> None:
+        environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod -buildvcs=false"}
+        environment["GOBIN"] = str(into)
+        _run([str(program("go")), "install", "-trimpath", "-ldflags", "-s -w", module], work, environment)
+
+    return _kept(cache() / f"{name}-{version}", build) / name
+
+
+def _kept(folder: Path, build: Callable[[Path, Path], None]) -> Path:
+    """The folder, which `build` makes in a place of its own if it is not there."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
             with tempfile.TemporaryDirectory(dir=folder.parent) as work:
                 finished = Path(work) / "bin"
-                _build(Path(work), finished)
+                build(Path(work), finished)
                 finished.rename(folder)
     return folder
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,15 @@ from tests.kubernetes.cluster import ControlPlane
 from worker.cluster import PRIMARY, Cluster, Replica, Role
 from worker.launchers.kubernetes import names
 from worker.launchers.kubernetes.objects import addresses, objects_of, sealed
-from worker.launchers.kubernetes.pods import TOLD_SECONDS, Accelerator, PodSettings, Volume
-from worker.launchers.protocol import AttemptRef, AttemptSpec, Container, JobRef, LaunchFailed
+from worker.launchers.kubernetes.pods import TOLD_SECONDS, Accelerator, MachineType, PodSettings, Volume
+from worker.launchers.protocol import (
+    AttemptRef,
+    AttemptSpec,
+    Container,
+    JobRef,
+    LaunchFailed,
+    Runtime,
+)
 from worker.resources import Share
 
 REF = AttemptRef(JobRef("a-project", "My_Job"), trial=3, attempt=2)
@@ -136,6 +144,21 @@ class TestOneReplica:
             "/data/sets": "sets",
         }
 
+    def test_it_has_as_variables_what_is_in_the_secrets_of_the_settings(self) -> None:
+        (job,) = _objects(_spec(), replace(SETTINGS, secrets=("store", "more")))
+        assert _container(job)["envFrom"] == [
+            {"secretRef": {"name": "store"}},
+            {"secretRef": {"name": "more"}},
+        ]
+        assert "envFrom" not in _container(_objects(_spec())[0])
+
+    def test_without_a_volume_it_has_room_of_its_own_and_reports_by_its_last_words(self) -> None:
+        (job,) = _objects(_spec(), replace(SETTINGS, volume=None))
+        assert _pod(job)["volumes"] == [{"name": "shared", "emptyDir": {}}]
+        assert {"name": "shared", "mountPath": "/work"} in _container(job)["volumeMounts"]
+        assert _container(job)["terminationMessagePath"] == "/vernier/hypertune/output.metrics"
+        assert "terminationMessagePath" not in _container(_objects(_spec())[0])
+
     def test_a_module_is_refused_where_there_is_no_image_for_it(self) -> None:
         settings = PodSettings(None, SETTINGS.volume)
         with pytest.raises(LaunchFailed, match="VERNIER_KUBERNETES_IMAGE"):
@@ -184,6 +207,99 @@ class TestOneReplica:
         any_type = PodSettings("i", SETTINGS.volume)
         (job,) = _objects(_spec(containers={Role.MASTER: Container("i", (), (), "NVIDIA_X", 1)}), any_type)
         assert _container(job)["resources"]["limits"]["nvidia.com/gpu"] == "1"
+
+
+class TestWhatAJobAsksFor:
+    """Each is what the settings say that it is, or refused by its name."""
+
+    SETTINGS = PodSettings(
+        image="registry.example/any:1",
+        volume=Volume(Path("/data"), claim="vernier"),
+        runtimes={"2.11": "registry.example/tf:2.11", "2.11/3.7": "registry.example/tf:2.11-py37"},
+        machines={
+            "n1-highmem-8": MachineType(
+                "8", "52Gi", {"pool": "highmem"}, ({"key": "pool", "operator": "Exists"},)
+            ),
+            "BASIC_GPU": MachineType(memory="26Gi"),
+        },
+        disk_types={"pd-ssd": {"disk": "ssd"}},
+        service_accounts={"trainer@p.iam.gserviceaccount.com": "trainer"},
+        priorities={0: "low", 500: "high"},
+        queue="gpus",
+    )
+
+    def _pod(self, container: Container | None = None, **given: Any) -> dict[str, Any]:
+        (job,) = _objects(_spec(containers={Role.MASTER: container or Container()}, **given), self.SETTINGS)
+        return _pod(job)
+
+    @pytest.mark.parametrize(
+        ("runtime", "image"),
+        [
+            (Runtime("2.11", "3.7"), "registry.example/tf:2.11-py37"),
+            (Runtime("2.11", "3.9"), "registry.example/tf:2.11"),
+            (Runtime("1.15", "3.7"), "registry.example/any:1"),
+            (Runtime(), "registry.example/any:1"),
+        ],
+        ids=["both versions", "its runtime", "another", "none"],
+    )
+    def test_a_module_runs_in_the_image_of_its_runtime(self, runtime: Runtime, image: str) -> None:
+        assert self._pod(runtime=runtime)["containers"][0]["image"] == image
+
+    def test_a_machine_type_has_cpus_memory_and_nodes(self) -> None:
+        pod = self._pod(Container(machine="n1-highmem-8"))
+        resources = pod["containers"][0]["resources"]
+        assert resources["requests"] == {"cpu": "8", "memory": "52Gi"}
+        assert resources["limits"] == {"memory": "52Gi"}
+        assert (pod["nodeSelector"], len(pod["tolerations"])) == ({"pool": "highmem"}, 1)
+        plain = self._pod(Container(machine="n1-standard-4"))
+        assert plain["containers"][0]["resources"]["limits"] == {"memory": self.SETTINGS.memory}
+        tier = self._pod(Container(machine="BASIC_GPU", accelerators=1))["containers"][0]["resources"]
+        assert tier["limits"] == {"memory": "26Gi", "nvidia.com/gpu": "1"}
+
+    def test_a_disk_has_a_size_and_a_kind(self) -> None:
+        pod = self._pod(Container(disk_gb=200, disk_type="pd-ssd"))
+        resources = pod["containers"][0]["resources"]
+        assert (
+            resources["requests"]["ephemeral-storage"] == resources["limits"]["ephemeral-storage"] == "200G"
+        )
+        assert pod["nodeSelector"] == {"disk": "ssd"}
+        with pytest.raises(
+            LaunchFailed, match=r"no disks of type pd-odd; VERNIER_KUBERNETES_DISK_TYPES has pd-ssd"
+        ):
+            self._pod(Container(disk_type="pd-odd"))
+
+    def test_an_account_gives_its_rights_and_no_token(self) -> None:
+        pod = self._pod(service_account="trainer@p.iam.gserviceaccount.com")
+        assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == ("trainer", False)
+        with pytest.raises(LaunchFailed, match="no service account root"):
+            self._pod(service_account="root")
+
+    def test_a_priority_is_the_class_that_begins_at_or_below_it(self) -> None:
+        for priority, named in ((0, "low"), (499, "low"), (500, "high"), (1000, "high")):
+            assert self._pod(priority=priority)["priorityClassName"] == named
+        assert "priorityClassName" not in self._pod()
+        with pytest.raises(LaunchFailed, match="VERNIER_KUBERNETES_PRIORITIES"):
+            _objects(_spec(priority=5))
+
+    def test_a_tpu_is_no_gpu(self) -> None:
+        with pytest.raises(LaunchFailed, match="no accelerator TPU_V2"):
+            self._pod(Container("i", (), (), "TPU_V2", 8))
+
+    def test_in_a_queue_it_waits_until_it_is_let_in(self) -> None:
+        (job,) = _objects(_spec(), self.SETTINGS)
+        assert job["spec"]["suspend"] is True
+        assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpus"
+        (job,) = _objects(_spec())
+        assert "suspend" not in job["spec"]
+
+    def test_packages_are_an_environment_that_it_can_not_change(self) -> None:
+        spec = _spec(has_packages=True)
+        told = {PRIMARY: {"/work": Path("/data/work")}}
+        (job,) = objects_of(spec, "o", "trials", self.SETTINGS, {}, told, Path("/data/jobs/p/j/env"))
+        container = _container(job)
+        assert container["command"][:3] == ["/vernier/env/bin/python", "-m", "trainer.task"]
+        (mount,) = [each for each in container["volumeMounts"] if each["mountPath"] == "/vernier/env"]
+        assert (mount["subPath"], mount["readOnly"]) == ("jobs/p/j/env", True)
 
 
 class TestSeveralReplicas:
@@ -276,6 +392,17 @@ class TestAnApiServer:
         for made in (*_objects(spec), sealed(spec.ref, PRIMARY, "o")):
             answer = self._create(http, made)
             assert answer.status_code == 201, answer.text
+
+    def test_takes_secrets_as_variables(self, http: httpx.Client) -> None:
+        (job,) = _objects(_spec(), replace(SETTINGS, secrets=("store",)))
+        assert self._create(http, job).status_code == 201
+
+    def test_takes_them_without_a_volume(self, http: httpx.Client) -> None:
+        settings = replace(SETTINGS, volume=None)
+        directories = {PRIMARY: {"/vernier/work": Path("/unused")}}
+        (job,) = objects_of(_spec(), "o", "trials", settings, {}, directories)
+        answer = self._create(http, job)
+        assert answer.status_code == 201, answer.text
 
     def test_takes_their_pods_at_the_restricted_level(self, http: httpx.Client) -> None:
         """A Job is taken whatever its pods are: they are what the level holds for."""

@@ -26,12 +26,16 @@ with open(os.environ["CLOUD_ML_HP_METRIC_FILE"], "w") as file:
 
 
 @pytest.fixture
-def http(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
+def http(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[httpx.Client]:
+    """Of a service that shares a volume with its pods; or that shares none, with the parameter False."""
     monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig("admin")))
     data = tmp_path / "data"
+    has_volume = getattr(request, "param", True)
     settings: dict[str, str | float] = {
         "launcher": "kubernetes",
-        "kubernetes_host_path": str(data),
+        **({"kubernetes_host_path": str(data)} if has_volume else {}),
         "kubernetes_cpu": "10m",
         "kubernetes_memory": "64Mi",
         "stop_grace_seconds": 1,
@@ -91,3 +95,46 @@ def test_a_tuning_job_a_failing_one_and_one_that_is_cancelled(http: httpx.Client
     wait_until(lambda: http.get("/jobs/endless").json()["state"] == "RUNNING", 30)
     assert http.post("/jobs/endless:cancel", json={}).status_code == 200
     assert _ended(http, "endless")["state"] == "CANCELLED"
+
+
+TALKATIVE = """
+import json, os
+lines = []
+for step in range(1, 101):
+    told = {"timestamp": 1.0 + step, "trial": "1", "score": str(step / 100), "global_step": str(step)}
+    lines.append(json.dumps(told) + "\\n")
+    with open(os.environ["CLOUD_ML_HP_METRIC_FILE"], "w") as file:
+        file.writelines(lines)
+open("here", "w").write("may be written")
+"""
+
+
+@pytest.mark.parametrize("http", [False], indirect=True)
+def test_without_a_volume_the_newest_reports_come_when_a_trial_has_ended(
+    http: httpx.Client, tmp_path: Path
+) -> None:
+    hyperparameters = {
+        "goal": "MAXIMIZE",
+        "hyperparameterMetricTag": "score",
+        "maxTrials": 2,
+        "maxParallelTrials": 2,
+        "params": [{"parameterName": "x", "type": "DOUBLE", "minValue": 0.5, "maxValue": 1.5}],
+    }
+    source = f"import os; os.chdir('/vernier/work'){TALKATIVE}"
+    bodies = (
+        _job("alone", source, tmp_path, hyperparameters=hyperparameters),
+        _job("in_a_directory", "pass", tmp_path, jobDir="/somewhere"),
+    )
+    for body in bodies:
+        answer = http.post("/jobs", json=body)
+        assert answer.status_code == 200, answer.text
+    job = _ended(http, "alone")
+    assert job["state"] == "SUCCEEDED", job
+    for trial in job["trainingOutput"]["trials"]:
+        assert trial["finalMetric"] == {"trainingStep": "100", "objectiveValue": 1.0}
+        steps = [int(each["trainingStep"]) for each in trial["allMetrics"]]
+        assert steps == list(range(steps[0], 101)), "the newest, and no part of a line"
+        assert len(steps) > 20
+    job = _ended(http, "in_a_directory")
+    assert job["state"] == "FAILED"
+    assert "without a volume" in job["errorMessage"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from store.objects.names import Place
-from worker.google_storage import RemoteObject
+from worker.elsewhere.remote import RemoteObject
 from worker.metrics.mirror import OVERLAP_BYTES, PIECE_BYTES, age, refresh
 
 PLACE = Place("bucket", "runs/1")
@@ -21,6 +21,7 @@ class Elsewhere:
     def __init__(self) -> None:
         self.objects: dict[str, tuple[int, bytes]] = {}
         self.bytes_read = 0
+        self.reads = 0
         self.lists = 0
         self.before_read: Callable[[], None] = lambda: None
 
@@ -31,7 +32,7 @@ class Elsewhere:
     def list_below(self, place: Place) -> list[RemoteObject]:
         self.lists += 1
         return [
-            RemoteObject(name, generation, len(content))
+            RemoteObject(name, str(generation), len(content))
             for name, (generation, content) in self.objects.items()
             if name.startswith(f"{place.name}/" if place.name else "")
         ]
@@ -39,10 +40,11 @@ class Elsewhere:
     def read(self, bucket: str, wanted: RemoteObject, first: int, last: int) -> bytes:
         self.before_read()
         generation, content = self.objects[wanted.name]
-        assert (bucket, generation) == (PLACE.bucket, wanted.generation)
+        assert (bucket, str(generation)) == (PLACE.bucket, wanted.version)
         piece = content[first : last + 1]
         assert piece, "no server gives nothing"
         self.bytes_read += len(piece)
+        self.reads += 1
         return piece
 
 
@@ -68,10 +70,10 @@ def test_only_what_is_new_is_fetched_with_a_little_overlap(elsewhere: Elsewhere,
     elsewhere.put(NAME, content)
     refresh(elsewhere, PLACE, tmp_path, math.inf)
     elsewhere.put(NAME, content + b"new")
-    elsewhere.bytes_read = 0
+    elsewhere.bytes_read = elsewhere.reads = 0
     refresh(elsewhere, PLACE, tmp_path, math.inf)
     assert (tmp_path / COPY).read_bytes() == content + b"new"
-    assert elsewhere.bytes_read == OVERLAP_BYTES + 3
+    assert (elsewhere.bytes_read, elsewhere.reads) == (OVERLAP_BYTES + 3, 1)
 
 
 def test_what_has_not_changed_is_not_read(elsewhere: Elsewhere, tmp_path: Path) -> None:
@@ -91,6 +93,17 @@ def test_another_file_under_the_same_name_is_copied_anew(
     elsewhere.put(NAME, new)
     refresh(elsewhere, PLACE, tmp_path, math.inf)
     assert (tmp_path / COPY).read_bytes() == new
+
+
+@pytest.mark.parametrize("names", [(NAME, f"{NAME}/tfevents"), (f"{NAME}/tfevents", NAME)])
+def test_an_object_beside_others_below_its_name_can_be_no_file_and_is_told(
+    elsewhere: Elsewhere, tmp_path: Path, names: tuple[str, str]
+) -> None:
+    for name in (*names, "runs/1/later.tfevents"):
+        elsewhere.put(name, b"events")
+    (problem,) = refresh(elsewhere, PLACE, tmp_path, math.inf)
+    assert f"bucket/{names[1]} is not read" in problem
+    assert (tmp_path / "files" / "later.tfevents").exists()
 
 
 def test_files_larger_than_a_piece_come_whole(elsewhere: Elsewhere, tmp_path: Path) -> None:
@@ -116,6 +129,15 @@ def test_a_break_between_pieces_costs_only_the_piece(elsewhere: Elsewhere, tmp_p
     refresh(elsewhere, PLACE, tmp_path, age(60))
     assert (tmp_path / COPY).read_bytes() == b"x" * PIECE_BYTES + b"y" * 10
     assert elsewhere.bytes_read == OVERLAP_BYTES + 10
+
+
+def test_damaged_notes_cost_only_another_look(elsewhere: Elsewhere, tmp_path: Path) -> None:
+    elsewhere.put(NAME, b"events")
+    refresh(elsewhere, PLACE, tmp_path, math.inf)
+    (tmp_path / "versions.json").write_text("")
+    elsewhere.put(NAME, b"events, more")
+    assert refresh(elsewhere, PLACE, tmp_path, math.inf) == []
+    assert (tmp_path / COPY).read_bytes() == b"events, more"
 
 
 def test_it_is_not_looked_at_more_often_than_asked(elsewhere: Elsewhere, tmp_path: Path) -> None:

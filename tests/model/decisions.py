@@ -34,7 +34,7 @@ def replay(session: Session, job: Job) -> int:
             continue
         # Made anew for each: whatever the one that was asked had remembered may not matter.
         goal = Goal[spec.effective_goal.name]
-        suggester = make_suggester(spec.effective_algorithm.name, space_of(spec), goal, decision.seed)
+        suggester = make_suggester(spec.effective_algorithm, space_of(spec), goal, decision.seed)
         require(
             (suggester.algorithm, suggester.version) == (decision.algorithm, decision.version),
             "G8: another algorithm",

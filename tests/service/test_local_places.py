@@ -1,12 +1,13 @@
 """What packageUris and jobDir may name."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from store.database import Database
-from tests.service.door import Project, restricted
+from tests.service.door import ANYTHING_GOES, Project, open_door, restricted
 
 
 @pytest.fixture
@@ -31,6 +32,16 @@ def confined(database: Database, inside: Path) -> Iterator[Project]:
             yield made
 
 
+@pytest.fixture
+def with_s3(database: Database, inside: Path) -> Iterator[Project]:
+    """A project of a service that has the library for s3://."""
+    with open_door(database, replace(ANYTHING_GOES, reads_s3=True)) as door:
+        name = f"with-s3-{inside.parent.name}".lower().replace("_", "-")[:60].rstrip("-")
+        made = Project(door, name, inside / "trainer.tar.gz")
+        with made.http:
+            yield made
+
+
 def test_a_package_that_is_not_there_is_told_by_its_place_in_the_list(project: Project) -> None:
     (violation,) = project.refusal(packageUris=[str(project.package), "/no/such/trainer.tar.gz"])
     assert violation == {
@@ -43,14 +54,16 @@ def test_a_package_that_is_not_there_is_told_by_its_place_in_the_list(project: P
     ("uri", "said"),
     [
         (
-            "s3://bucket/trainer.tar.gz",
-            "is of a kind that is not served; local paths, file://, gs://, http:// and",
+            "hdfs://host/trainer.tar.gz",
+            "is of a kind that is not served; local paths, file://, gs://, s3://, http:// and",
         ),
+        ("s3://bucket/trainer.tar.gz", "can't be had: the service lacks the package botocore"),
         ("trainer.tar.gz", "give an absolute path"),
         ("file://host/trainer.tar.gz", "names the host 'host'"),
         ("file:///a%00b", "NUL"),
         ("//[", "does not exist"),
-        ("s3://[", "is of a kind that is not served"),
+        ("s3://[", "must name a bucket"),
+        ("hdfs://[", "is of a kind that is not served"),
         ("gs://[", "must name a bucket"),
         ("file://\u2100/a", "NFKC"),
         ("/" + "a" * 300, "does not exist"),
@@ -68,9 +81,33 @@ def test_a_package_that_can_not_be_fetched_is_refused_with_a_sentence(
 
 
 def test_a_job_dir_elsewhere_is_refused_with_a_sentence(project: Project) -> None:
-    (violation,) = project.refusal(jobDir="s3://bucket/census")
+    (violation,) = project.refusal(jobDir="hdfs://host/census")
     assert violation["field"] == "job_dir"
-    assert violation["description"].endswith("not served; local paths, file:// and gs:// are.")
+    assert violation["description"].endswith("not served; local paths, file://, gs:// and s3:// are.")
+
+
+def test_what_is_in_s3_is_refused_where_its_library_is_missing(project: Project) -> None:
+    (violation,) = project.refusal(jobDir="s3://bucket/census")
+    assert violation == {
+        "field": "job_dir",
+        "description": "'s3://bucket/census' can't be had: the service lacks the package botocore for s3://.",
+    }
+
+
+def test_what_is_in_s3_is_taken_unseen_where_it_can_be_had(with_s3: Project) -> None:
+    job = with_s3.create(packageUris=["s3://bucket/trainer.tar.gz"], jobDir="S3://bucket/census/")
+    assert job["trainingInput"]["jobDir"] == "S3://bucket/census/"
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket", "s3://bucket/"])
+def test_a_bucket_is_no_package_in_s3_either(with_s3: Project, uri: str) -> None:
+    (violation,) = with_s3.refusal(packageUris=[uri])
+    assert violation["description"] == f"'{uri}' names a bucket, not an object in it."
+
+
+def test_a_job_dir_in_s3_must_name_a_bucket(with_s3: Project) -> None:
+    (violation,) = with_s3.refusal(jobDir="s3:///census")
+    assert "must name a bucket" in violation["description"]
 
 
 @pytest.mark.parametrize("uri", ["http://host/trainer.tar.gz", "HTTPS://host/trainer.whl"])

@@ -149,3 +149,23 @@ def test_a_job_can_not_continue_itself(project: Project) -> None:
         "/jobs", json=project.body("me", hyperparameters={"resumePreviousJobId": "me"})
     )
     error_of(refused, 400, "INVALID_ARGUMENT")
+
+
+def test_our_own_algorithm_is_inherited_unless_another_is_named(project: Project) -> None:
+    chosen = {"name": "EVOLUTION", "arguments": {"population_size": "9"}}
+    finished(project, "first", **STUDY, searchAlgorithm=chosen)
+    assert effective(project, resume(project, "first")["jobId"])["searchAlgorithm"] == chosen
+    other = effective(project, resume(project, "first", algorithm="RANDOM_SEARCH")["jobId"])
+    assert "searchAlgorithm" not in other
+    tpe = effective(project, resume(project, "first", searchAlgorithm={"name": "TPE"})["jobId"])
+    assert tpe["searchAlgorithm"] == {"name": "TPE"}
+
+
+def test_what_to_begin_with_is_checked_against_the_inherited_params(project: Project) -> None:
+    finished(project, "first")
+    assert fields(project, "first", initialTrials=[{"hyperparameters": {"lr": "7"}}]) == [
+        "hyperparameters.initial_trials[0].hyperparameters"
+    ]
+    begun = [{"hyperparameters": {"lr": "0.05"}}]
+    second = resume(project, "first", initialTrials=begun)
+    assert effective(project, second["jobId"])["initialTrials"] == begun

@@ -17,6 +17,7 @@ from store.jobs import (
     due_jobs,
     find_job,
     hold_lease,
+    not_yet_due,
     release_lease,
     release_leases,
 )
@@ -209,6 +210,22 @@ class TestAsking:
         assert self._ask(database, key)
         with database.read() as session:
             assert list(due_jobs(session, 10, LONG)) == [key]
+
+    def test_who_knows_of_fewer_looks_than_were_begun_asks_in_vain(
+        self, database: Database, key: int
+    ) -> None:
+        self._put_off(database, key)
+        with database.read() as session:
+            known = not_yet_due(session, [key])
+        assert known == {key: 0}
+        assert _acquire(database, key, "a") is not None
+        self._put_off(database, key)
+        with database.write() as session:
+            assert not ask_for_look(session, key, known[key])
+        with database.write() as session:
+            assert ask_for_look(session, key, known[key] + 1)
+        with database.read() as session:
+            assert not_yet_due(session, [key]) == {}
 
     def test_of_several_only_the_first_asks(self, database: Database, key: int) -> None:
         self._put_off(database, key)

@@ -20,10 +20,9 @@ from store.trials import (
     live_resources_by_job,
     live_trials,
     new_attempt,
-    running_jobs,
+    sharers,
     shown_trials,
     trials_of,
-    waiting_jobs,
 )
 from tests.stored_rows import NOW, add_ended_trial, add_job
 from worker.metrics.measurement import Measurement
@@ -175,18 +174,15 @@ def test_who_holds_the_slots_counts_what_others_took(database: Database) -> None
         assert sum(map(len, live_resources_by_job(session).values())) == 1
 
 
-def test_only_jobs_in_running_share_the_slots(database: Database) -> None:
-    with database.write() as session:
-        jobs = {state: add_job(session, f"job_{state}", state) for state in State}
-        assert running_jobs(session) == {jobs[State.RUNNING].id}
-
-
-def test_a_job_waits_for_room_until_it_runs_or_ends(database: Database) -> None:
+def test_those_that_share_the_slots_are_about_to_run_or_run(database: Database) -> None:
     with database.write() as session:
         jobs = {state: add_job(session, state.lower(), state=state) for state in State}
         for job in jobs.values():
             job.waiting = {"since": NOW}
-        add_job(session, "served", state=State.RUNNING)
+        served = add_job(session, "served", state=State.RUNNING)
     with database.read() as session:
-        waiting = {jobs[state].id: {"since": NOW} for state in (State.PREPARING, State.RUNNING)}
-        assert waiting_jobs(session) == waiting
+        assert sorted(sharers(session)) == [
+            (jobs[State.PREPARING].id, State.PREPARING, {"since": NOW}),
+            (jobs[State.RUNNING].id, State.RUNNING, {"since": NOW}),
+            (served.id, State.RUNNING, None),
+        ]

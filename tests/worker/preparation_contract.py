@@ -90,6 +90,11 @@ def prepared(launcher: Launcher, *uris: str | Path, job: JobRef = JOB) -> Prepar
     return preparation
 
 
+def begun(launcher: Launcher, spec: PackagesSpec, folder: Path) -> None:
+    """Wait until the job's setup.py runs, asking again and again."""
+    wait_until(lambda: launcher.prepare(spec) == UNDER_WAY and lines(folder, "begun"), 60)
+
+
 def attempt(module: str, trial: int = 1, has_packages: bool = True) -> AttemptSpec:
     return AttemptSpec(AttemptRef(JOB, trial, 1), module, (), {}, None, has_packages)
 
@@ -160,7 +165,7 @@ class PreparationContract:
         package = source_archive(folder, "held", "", HELD_SETUP.format(folder=str(folder)))
         spec = PackagesSpec(JOB, (str(package),))
         assert launcher.prepare(spec) == UNDER_WAY
-        wait_until(lambda: lines(folder, "begun"), 30)
+        begun(launcher, spec, folder)
         assert launcher.prepare(spec) == UNDER_WAY
         assert called == []
         (folder / "go").touch()
@@ -173,8 +178,7 @@ class PreparationContract:
     ) -> None:
         package = source_archive(folder, "held", "", HELD_SETUP.format(folder=str(folder)))
         spec = PackagesSpec(JOB, (str(package),))
-        launcher.prepare(spec)
-        wait_until(lambda: lines(folder, "begun"), 30)
+        begun(launcher, spec, folder)
         platform.wipe_out_preparation(JOB)
         (folder / "go").touch()
         assert prepared(platform.launcher(), package) == READY
@@ -186,8 +190,7 @@ class PreparationContract:
         self, launcher: Launcher, platform: Platform, folder: Path
     ) -> None:
         package = source_archive(folder, "held", "", HELD_SETUP.format(folder=str(folder)))
-        launcher.prepare(PackagesSpec(JOB, (str(package),)))
-        wait_until(lambda: lines(folder, "begun"), 30)
+        begun(launcher, PackagesSpec(JOB, (str(package),)), folder)
         assert not launcher.abandon_preparation(JOB)
         wait_until(lambda: platform.launcher().abandon_preparation(JOB), 30)
         assert launcher.abandon_preparation(JOB), "again and again"

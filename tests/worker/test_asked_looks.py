@@ -1,20 +1,32 @@
 """Who waits for room is told when there is some, asks seldom by itself, and no hint is lost."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from sqlalchemy import select
 
 from store.database import Database
-from store.jobs import ask_for_look, due_jobs
-from store.models import Job
+from store.jobs import ask_for_look, due_jobs, request_cancel, set_state
+from store.models import Job, Trial
+from store.objects.names import Place
 from store.states import State
 from tests.stored_rows import add_job
 from tests.worker.test_time_limits import Endless
-from worker.launchers.protocol import AttemptPhase, AttemptRef, AttemptStatus, Launcher, PreparationPhase
+from worker import reconcile
+from worker.launchers.protocol import (
+    AttemptPhase,
+    AttemptRef,
+    AttemptStatus,
+    JobRef,
+    Launcher,
+    MetricPlaces,
+    PreparationPhase,
+)
 from worker.reconcile import WAITING_POLLS, Pace, Reconciler
-from worker.resources import Machine
+from worker.resources import Machine, Need
+from worker.study import Study, Suggested
 
 POLL = 3.0
 PACE = Pace(
@@ -23,23 +35,34 @@ PACE = Pace(
 NOW = 4e9
 """Later than the database's clock has it, so that what is put off is not due."""
 TRAINING: dict[str, Any] = {"pythonModule": "m"}
+PARAMS = [{"parameterName": "x", "type": "DOUBLE", "minValue": 0.0, "maxValue": 1.0}]
+
+
+class Platform(Endless):
+    """One on which nothing is measured."""
+
+    def metric_places(self, ref: AttemptRef, job_dir: Path | Place | None) -> MetricPlaces:
+        return MetricPlaces((), Path("/nowhere/output.metrics"))
 
 
 class Room:
     """A machine of some slots, jobs of one trial each, and what one worker does about them."""
 
     def __init__(self, database: Database, slots: int) -> None:
-        self.platform = Endless()
+        self.platform = Platform()
         self.platform.machine = Machine(slots)
         self.platform.preparation = PreparationPhase.READY
         self.told: list[int] = []
+        self.now = NOW
         self._database = database
         launcher = cast(Launcher, self.platform)
-        self._reconciler = Reconciler(database, launcher, PACE, "w", lambda: NOW, self.told.append)
+        self._reconciler = Reconciler(database, launcher, PACE, "w", lambda: self.now, self.told.append)
 
-    def add(self, job_id: str, **scheduling: str) -> int:
+    def add(self, job_id: str, trials: int = 0, **scheduling: str) -> int:
+        search = {"maxTrials": trials, "params": PARAMS} if trials else None
         with self._database.write() as session:
-            job = add_job(session, job_id, training_input={**TRAINING, "scheduling": scheduling})
+            training = {**TRAINING, "scheduling": scheduling}
+            job = add_job(session, job_id, training_input=training, hyperparameters=search)
             job.create_time = NOW
             return job.id
 
@@ -125,6 +148,56 @@ def test_when_it_has_its_trial_it_is_looked_at_as_often_as_others(database: Data
     room.end_trial("first")
     room.look(first)
     assert room.look(second).next_check_at == NOW + POLL
+
+
+def test_who_gives_its_place_to_another_asks_seldom_at_once(database: Database) -> None:
+    room = Room(database, slots=1)
+    first, second = room.add("first", trials=9), room.add("second", trials=9)
+    for key in (first, second, second):
+        room.look(key)
+    room.end_trial("first")
+    room.now += 1
+    assert room.look(first).next_check_at == room.now + POLL * WAITING_POLLS
+    assert room.told == [second]
+
+
+def test_room_that_appeared_while_it_lined_up_is_offered_to_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Room(database, slots=1)
+    first, second = room.add("first", trials=9), room.add("second")
+    for key in (first, second, second):
+        room.look(key)
+    room.end_trial("first")
+    why_not = reconcile.Room.why_not
+
+    def end_the_second(seen: reconcile.Room, need: Need) -> str:
+        """Just when the first has seen no room, all there is becomes free, and nobody is told."""
+        with database.write() as session:
+            request_cancel(session.get_one(Job, second), "by its owner", NOW)
+            set_state(session.get_one(Job, second), State.CANCELLED)
+        return why_not(seen, need)
+
+    monkeypatch.setattr(reconcile.Room, "why_not", end_the_second)
+    room.look(first)
+    assert room.told == [first]
+    assert AttemptRef(JobRef("p", "first"), 2, 1) in room.platform.statuses
+
+
+def test_who_has_begun_its_trial_is_not_due_for_what_it_was_told_meanwhile(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Room(database, slots=1)
+    key = room.add("job", trials=9)
+    suggest = Study.suggest
+
+    def be_told(study: Study, pending: Sequence[Trial], count: int) -> Suggested:
+        with database.write() as session:
+            assert ask_for_look(session, key)
+        return suggest(study, pending, count)
+
+    monkeypatch.setattr(Study, "suggest", be_told)
+    assert room.look(key).next_check_at == NOW + POLL
 
 
 @pytest.mark.parametrize("asked", [False, True])

@@ -1,14 +1,16 @@
-"""A suggester that fails holds up its own job, and that only for as long as it fails."""
+"""A suggester that fails holds up nothing: quasi-random points stand in, and the records say so."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from store.database import Database
-from store.models import Job
+from store.decisions import decisions_of
+from store.models import Job, LogEntry
 from store.states import State
 from store.trials import trials_of
 from tests.stored_rows import add_job
@@ -37,14 +39,13 @@ class Platform(Endless):
 
 
 @pytest.mark.parametrize("failure", [ValueError("singular matrix"), MemoryError(), RecursionError()])
-def test_its_job_is_put_off_and_the_others_go_on(
+def test_a_quasi_random_point_is_tried_instead_and_marked_so(
     database: Database, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
     suggest = RandomSearch.suggest
-    broken = True
 
     def fail_for_seed_13(self: RandomSearch, *given: Any) -> Any:
-        if broken and self._seed == 13:
+        if self._seed == 13:
             raise failure
         return suggest(self, *given)
 
@@ -67,9 +68,16 @@ def test_its_job_is_put_off_and_the_others_go_on(
             return job.state, len(trials_of(session, job))
 
     with capture_logs() as logged:
-        for _ in range(3):
-            assert look_at(theirs) == (State.RUNNING, 0)
-            assert look_at(other) == (State.RUNNING, 1)
-    assert [line["event"] for line in logged].count("look at a job failed") == 3
-    broken = False
-    assert look_at(theirs) == (State.RUNNING, 1)
+        assert look_at(theirs) == (State.RUNNING, 1)
+        assert look_at(other) == (State.RUNNING, 1)
+    assert [line["event"] for line in logged].count("no suggestion") == 1
+    with database.read() as session:
+        [theirs_decided] = decisions_of(session, theirs)
+        [other_decided] = decisions_of(session, other)
+        said = [entry.message for entry in session.scalars(select(LogEntry).where(LogEntry.job_pk == theirs))]
+    assert theirs_decided.algorithm == "QUASI_RANDOM"
+    assert theirs_decided.outcome["insteadOf"] == "RANDOM_SEARCH"
+    assert type(failure).__name__ in theirs_decided.outcome["because"]
+    assert other_decided.algorithm == "RANDOM_SEARCH"
+    assert "insteadOf" not in other_decided.outcome
+    assert any("RANDOM_SEARCH gave no suggestion" in line and "quasi-random" in line for line in said)

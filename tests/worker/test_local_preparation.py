@@ -47,7 +47,10 @@ class TestFetching:
     @pytest.mark.parametrize(
         ("uri", "reason"),
         [
-            ("s3://bucket/trainer-1.0.tar.gz", "only local paths, file://, gs://, http:// and https://"),
+            (
+                "hdfs://host/trainer-1.0.tar.gz",
+                "only local paths, file://, gs://, s3://, http:// and https://",
+            ),
             ("/no/such/trainer-1.0.tar.gz", "/no/such/trainer-1.0.tar.gz can't be read: No such file"),
             ("/etc/hostname", "must be a Python package: one of .tar.gz, .tgz, .zip, .whl, or a directory"),
             ("http://127.0.0.1:1/", "must be a Python package"),

@@ -72,10 +72,10 @@ class Kept:
         assert lease is not None
         return lease
 
-    def keep(self, phase: AttemptPhase = AttemptPhase.RUNNING) -> set[int]:
+    def keep(self, phase: AttemptPhase = AttemptPhase.RUNNING) -> frozenset[int]:
         view = look(self.database, self.job_pk)
         sights = {trial.id: Sight(1, AttemptStatus(phase), (), {}) for trial in view.live}
-        return self.keeper.keep(self.lease, view, sights)
+        return self.keeper.keep(self.lease, view, sights).behind
 
     def entries(self) -> Sequence[LogEntry]:
         with self.database.read() as session:
@@ -145,7 +145,7 @@ def test_a_trial_is_behind_while_any_replica_is(database: Database, monkeypatch:
     kept = _with_a_worker(database)
     kept.output.others[WORKER] = b"a\nb\nc\n"
     assert len(kept.keep(AttemptPhase.ENDED)) == 1
-    assert kept.keep(AttemptPhase.ENDED) == set()
+    assert kept.keep(AttemptPhase.ENDED) == frozenset()
     assert kept.messages() == ["a", "b", "c"]
 
 
@@ -216,11 +216,11 @@ def test_a_trial_that_has_ended_is_behind_until_all_is_kept(
 ) -> None:
     monkeypatch.setattr(following, "ENTRIES", 2)
     plain.output.printed[1, Stream.OUT] = b"a\nb\nc"
-    assert plain.keep(AttemptPhase.RUNNING) == set()
+    assert plain.keep(AttemptPhase.RUNNING) == frozenset()
     assert plain.messages() == ["a", "b"]
     plain.output.printed[1, Stream.OUT] += b"\nd\ne"
     assert len(plain.keep(AttemptPhase.ENDED)) == 1
-    assert plain.keep(AttemptPhase.ENDED) == set()
+    assert plain.keep(AttemptPhase.ENDED) == frozenset()
     assert plain.messages() == ["a", "b", "c", "d", "e"]
 
 

@@ -14,12 +14,14 @@ from store.models import Job, Trial
 from store.states import State
 from store.trials import add_trial, finished_since
 from tests.stored_rows import NOW, add_ended_trial, add_job
+from tuning.search import Search
 from tuning.space import Categorical, Discrete, Double, Integer, Scale, Space
-from tuning.stopping.protocol import StopDecision
+from tuning.stopping import StopDecision
 from tuning.trials import FinishedTrial, Outcome, PendingTrial
 from worker import study as study_module
 from worker.metrics.measurement import Measurement
 from worker.study import STUDIES_KEPT, Studies, Study, Suggested, space_of
+from worker.suggesting import Answer
 from worker.view import look
 
 PARAMS = [
@@ -55,13 +57,13 @@ class Recorder:
         self, history: Sequence[FinishedTrial], pending: Sequence[PendingTrial], count: int
     ) -> list[dict[str, Any]]:
         self.history, self.pending = list(history), list(pending)
-        return [{}] * count
+        return [_values(1)] * count
 
 
 @pytest.fixture
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder = Recorder()
-    monkeypatch.setattr(study_module, "make_suggester", lambda *_: recorder)
+    monkeypatch.setattr(Search, "make", lambda _: recorder)
     return recorder
 
 
@@ -266,16 +268,17 @@ def test_decisions_are_written_down(database: Database) -> None:
         job = add_job(session)
         trial = add_trial(session, job, 1, {}, NOW)
         session.flush()
-        session.add(study.record_suggestion(job, Suggested([{}, {}], 4, [2], 0.25), [1], NOW))
+        session.add(
+            study.record_suggestion(job, Suggested(Answer([{}, {}], "TPE", "1"), 4, [2], 0.25), [1], NOW)
+        )
         session.flush()
         session.add(study.record_stop(job, trial, StopDecision("median", 3, 0.1, 0.6, 5), NOW))
     with database.read() as session:
-        suggested, stopped = decisions_of(session, job.id)
-    assert (suggested.kind, suggested.seed, suggested.seconds) == ("SUGGEST", 11, 0.25)
-    assert suggested.known == {"finished": 4, "pending": [2]}
-    assert suggested.outcome == {"trials": [1], "asked": 2}
-    assert suggested.algorithm
-    assert suggested.version
+        decided, stopped = decisions_of(session, job.id)
+    assert (decided.kind, decided.seed, decided.seconds) == ("SUGGEST", 11, 0.25)
+    assert decided.known == {"finished": 4, "pending": [2]}
+    assert decided.outcome == {"trials": [1], "asked": 2}
+    assert (decided.algorithm, decided.version) == ("TPE", "1")
     assert (stopped.kind, stopped.algorithm) == ("STOP", "median")
     assert stopped.outcome == {"trial": 1, "step": 3, "value": 0.1, "threshold": 0.6}
 

@@ -9,61 +9,47 @@ paces compare at the same amount of training.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuning.stopping.finished_curves import FinishedCurves, by_step
+from tuning.stopping.curves import FinishedCurves, best_of, by_step, quantile
 from tuning.stopping.protocol import StopDecision
 from tuning.trials import Goal, Point
 
 
 @dataclass(frozen=True, slots=True)
 class MedianStoppingRule:
-    """The median rule with its guards.
+    """The median rule.
 
     Attributes:
         goal: which objectives are better.
-        min_finished: how many comparable finished trials it takes (see `FinishedCurves.averages_at`); with
+        min_peers: how many comparable ended trials it takes (see `FinishedCurves.averages_at`); with
             fewer, the median is one trial's luck.
-        min_steps: the trainer's step before which no trial is stopped.
-        min_points: how many reports a trial must have made; 2, so a trainer that reports once, at its end,
-            is never stopped.
 
     Raises:
-        ValueError: when min_finished or min_points is below 1.
+        ValueError: when min_peers is below 1.
     """
 
     goal: Goal
-    min_finished: int = 5
-    min_steps: int = 0
-    min_points: int = 2
+    min_peers: int = 5
 
     def __post_init__(self) -> None:
-        if self.min_finished < 1 or self.min_points < 1:
-            raise ValueError("min_finished and min_points are 1 or more")
+        if self.min_peers < 1:
+            raise ValueError("min_peers is 1 or more")
 
     def decide(
-        self, running: Sequence[Point], finished: FinishedCurves | Sequence[Sequence[Point]]
+        self,
+        running: Sequence[Point],
+        finished: FinishedCurves,
+        beside: Sequence[Sequence[Point]] = (),
     ) -> StopDecision | None:
         """See `StoppingRule.decide`."""
         points = by_step(running)
-        if len(points) < self.min_points or points[-1].step < self.min_steps:
+        if not points:
             return None
         step = points[-1].step
-        peers = finished if isinstance(finished, FinishedCurves) else FinishedCurves(finished)
-        averages = peers.averages_at(step)
-        if len(averages) < self.min_finished:
+        averages = finished.averages_at(step)
+        if len(averages) < self.min_peers:
             return None
-        values = [point.value for point in points]
-        best = max(values) if self.goal is Goal.MAXIMIZE else min(values)
-        threshold = _median(averages)
+        best = best_of((point.value for point in points), self.goal)
+        threshold = quantile(averages, 0.5)
         if not self.goal.is_better(threshold, best):
             return None
         return StopDecision("median", step, best, threshold, len(averages))
-
-
-def _median(values: Sequence[float]) -> float:
-    """The middle value, or the mean of the middle two; it neither overflows nor leaves equal values."""
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    if len(ordered) % 2:
-        return ordered[middle]
-    left, right = ordered[middle - 1 : middle + 1]
-    return left + (right / 2 - left / 2)

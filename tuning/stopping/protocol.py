@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tuning.stopping.finished_curves import FinishedCurves
+from tuning.stopping.curves import FinishedCurves
 from tuning.trials import Point
 
 
@@ -17,7 +17,7 @@ class StopDecision:
         step: the running trial's last step, where it was judged.
         value: what was judged of the running trial, in units of the objective.
         threshold: what it had to reach, in the same units.
-        peers: how many finished trials the threshold was made of.
+        peers: how many other trials the threshold was made of.
     """
 
     rule: str
@@ -31,15 +31,18 @@ class StoppingRule(Protocol):
     """Decides about one running trial at a time; pure, so the same curves give the same decision."""
 
     def decide(
-        self, running: Sequence[Point], finished: FinishedCurves | Sequence[Sequence[Point]]
+        self,
+        running: Sequence[Point],
+        finished: FinishedCurves,
+        beside: Sequence[Sequence[Point]] = (),
     ) -> StopDecision | None:
         """Decide whether to stop the trial now.
 
         Args:
             running: what the trial has reported so far, in any order; where a step comes twice, the later
-                entry counts.
-            finished: the curves of finished trials of the same job, as curves or, for many decisions over
-                the same trials, as `FinishedCurves`.
+                entry counts. May be empty.
+            finished: the curves of ended trials of the same job, those that were stopped included.
+            beside: the curves so far of the other running trials; most rules don't look at them.
 
         Returns:
             The decision to stop, or None: carry on.

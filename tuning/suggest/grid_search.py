@@ -6,7 +6,7 @@ from itertools import islice
 
 from tuning.space import Space, Value
 from tuning.suggest.derived import Derived
-from tuning.trials import FinishedTrial, PendingTrial
+from tuning.trials import FinishedTrial, Goal, PendingTrial
 
 
 class GridSearch:
@@ -21,14 +21,16 @@ class GridSearch:
     algorithm = "GRID_SEARCH"
     version = "1"
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, goal: Goal, seed: int) -> None:
         for parameter in space.parameters:
             if parameter.size is None:
                 raise ValueError(
                     f"parameter {parameter.name!r}: a grid needs INTEGER, DISCRETE or CATEGORICAL, not DOUBLE"
                 )
+        if space.size is None:
+            raise ValueError("the grid has too many points to know which of them its rules allow")
         self._space = space
-        self._size = space.size or 0
+        self._size = space.size
         self._positions: Derived[int | None] = Derived(
             lambda _, trial: space.position(trial.values) if space.contains(trial.values) else None
         )

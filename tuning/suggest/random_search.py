@@ -6,7 +6,7 @@ from tuning.space import Space, Value
 from tuning.suggest.derived import Derived
 from tuning.suggest.randomness import stream
 from tuning.suggest.untried import draw_untried
-from tuning.trials import FinishedTrial, PendingTrial
+from tuning.trials import FinishedTrial, Goal, PendingTrial
 
 
 class RandomSearch:
@@ -18,7 +18,7 @@ class RandomSearch:
     algorithm = "RANDOM_SEARCH"
     version = "1"
 
-    def __init__(self, space: Space, seed: int) -> None:
+    def __init__(self, space: Space, goal: Goal, seed: int) -> None:
         self._space = space
         self._seed = seed
         self._keys: Derived[tuple[Hashable, ...] | None] = Derived(

@@ -91,7 +91,9 @@ class TPE:
             sampler = TPESampler(n_startup_trials=0, multivariate=True, constant_liar=True, seed=seed)
             study = study_over(told, self._goal, sampler)
             params = sampler.sample_relative(study, next_trial, self._encoding.distributions)
-            point = self._encoding.decode(params)
+            point = dict(self._space.settled(self._encoding.decode(params)))
+            if self._space.forbids(point):
+                continue
             if may_repeat or self._space.key(point) not in tried:
                 return point
         return None

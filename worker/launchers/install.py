@@ -19,7 +19,7 @@ import httpx
 
 from store.objects.errors import ObjectStoreError
 from store.objects.files import ObjectFiles
-from store.objects.names import Place, is_gs
+from store.objects.names import Place, scheme_of
 from worker.launchers.environment import NO_ROOM, InstallFailed, install, make_environment
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -84,13 +84,15 @@ def fetch(uri: str, into: Path, max_bytes: int, objects: Path | None = None) -> 
     parts = urlsplit(uri)
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
-    if is_gs(uri):
+    if scheme_of(uri) is not None:
         return _download_object(uri, into, max_bytes, objects)
     if parts.scheme in ("http", "https"):
         return _download(uri, into / _file_name(parts.path, uri), max_bytes)
     if parts.scheme in ("", "file"):
         return _copy(Path(unquote(parts.path)) if parts.scheme else Path(uri), into)
-    raise InstallFailed(f"{uri}: only local paths, file://, gs://, http:// and https:// can be fetched")
+    raise InstallFailed(
+        f"{uri}: only local paths, file://, gs://, s3://, http:// and https:// can be fetched"
+    )
 
 
 def _download(uri: str, target: Path, max_bytes: int) -> Path:
@@ -115,7 +117,7 @@ def _download_object(uri: str, into: Path, max_bytes: int, objects: Path | None)
     try:
         place = Place.parse(uri)
         target = into / _file_name(place.name, uri)
-        if objects is not None:
+        if objects is not None and place.scheme == "gs":
             with (
                 ObjectFiles(objects).open(place.bucket, place.name) as (_, content),
                 target.open("xb") as file,
@@ -124,12 +126,13 @@ def _download_object(uri: str, into: Path, max_bytes: int, objects: Path | None)
             return target
     except (ObjectStoreError, OSError) as error:
         raise InstallFailed(f"{uri} can't be fetched: {error}") from error
-    from worker.google_storage import Unreachable, download
+    from worker.elsewhere.remote import Unreachable
+    from worker.elsewhere.stores import Stores
 
     try:
-        download(place, target, max_bytes)
-    except Unreachable as error:
-        raise InstallFailed(str(error)) from error
+        Stores().of(place).download(place, target, max_bytes)
+    except (Unreachable, ImportError) as error:
+        raise InstallFailed(f"{uri} can't be fetched: {error}") from error
     return target
 
 

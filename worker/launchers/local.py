@@ -11,12 +11,10 @@
 
 import errno
 import json
-import math
 import os
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -24,7 +22,7 @@ from pathlib import Path
 
 from store.objects.names import Place
 from worker.cluster import PRIMARY, Replica
-from worker.google_storage import GoogleStorage, Unreachable
+from worker.elsewhere.stores import Stores
 from worker.launchers import environment, install, leftovers
 from worker.launchers.limits import Limits, LimitWatch
 from worker.launchers.memory import MemoryWatch, memory_use
@@ -45,7 +43,7 @@ from worker.launchers.protocol import (
 )
 from worker.launchers.replica_groups import ReplicaGroups
 from worker.launchers.waiting import EndOfProcess
-from worker.metrics.mirror import age, refresh
+from worker.metrics.mirrors import Mirrors
 from worker.metrics.regular_file import open_regular, read_at
 from worker.resources import Machine
 
@@ -59,8 +57,6 @@ PASSING = frozenset(
 INSTALL_GRACE_SECONDS = 5.0
 NOT_INHERITED = ("VERNIER_", "CLOUD_ML_", "TF_CONFIG", "CLUSTER_SPEC")
 """How the names of variables begin that are the service's own, or the trial's."""
-MIRROR_SECONDS = 10.0
-"""How often event files elsewhere are looked at while a trial runs: each look is a request that is billed."""
 
 
 class LocalLauncher:
@@ -94,8 +90,7 @@ class LocalLauncher:
         self._limit_watch = LimitWatch(self._limits)
         self._memory_watch = MemoryWatch()
         self._ports = Ports()
-        self._google = GoogleStorage()
-        self._ask_google_after = 0.0
+        self._mirrors = Mirrors(Stores().of)
         self._ends = EndOfProcess()
 
     @property
@@ -225,20 +220,13 @@ class LocalLauncher:
         return MetricPlaces((root,), _hypertune_file(directory))
 
     def _mirrored(self, ref: AttemptRef, place: Place, directory: Path) -> MetricPlaces:
-        # What the attempt left when it ended must be all there; before that, a look now and then will do.
-        running = ProcessGroup(directory).status().phase is AttemptPhase.RUNNING
+        # All replicas of it: each may write there.
+        ended = self.observe([ref])[ref].phase is not AttemptPhase.RUNNING
         folder = directory / "mirror"
-        problems: list[str] = []
-        if not running or time.monotonic() > self._ask_google_after:
-            try:
-                problems = refresh(self._google, place, folder, age(MIRROR_SECONDS) if running else math.inf)
-            except Unreachable as error:
-                # While it runs the rest can wait, and other trials should not wait for the answer as well.
-                self._ask_google_after = time.monotonic() + MIRROR_SECONDS
-                if not (running or error.lasting):
-                    raise
-                problems = [str(error)]
-        return MetricPlaces((folder / "files",), _hypertune_file(directory), tuple(problems))
+        found = self._mirrors.look(place, folder, ended=ended)
+        return MetricPlaces(
+            (folder / "files",), _hypertune_file(directory), found.problems, found.complete or not ended
+        )
 
     def discard(self, job: JobRef, everything: bool) -> None:
         leftovers.discard(self._job_dir(job), everything)
@@ -246,6 +234,7 @@ class LocalLauncher:
     def close(self) -> None:
         """Stop watching. What runs goes on, and is found again by the next launcher."""
         self._ends.close()
+        self._mirrors.close()
 
     def _job_dir(self, job: JobRef) -> Path:
         return self._jobs_dir / job.project / job.job_id

@@ -60,6 +60,11 @@ class Container:
     """Its type's name in the API."""
     accelerators: int = 0
     """How many of them."""
+    machine: str = ""
+    """Its machine type, or the job's scale tier where that says what it is."""
+    disk_gb: int = 0
+    """Gigabytes of disk, of 10^9 bytes; 0: any."""
+    disk_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,10 @@ class AttemptSpec:
     containers: Mapping[Role, Container] = field(default_factory=dict)
     """What each role runs in; a role that is not named runs in the platform's own."""
     runtime: Runtime = field(default_factory=Runtime)
+    service_account: str = ""
+    """Whose rights its replicas have; empty: nobody's."""
+    priority: int | None = None
+    """From 0 to 1000; None: the platform's own."""
     max_seconds: float | None = None
     """How long the platform is to let it run, should nobody be there to stop it; None: for ever."""
 
@@ -218,6 +227,20 @@ class AttemptStatus:
         return (ReplicaEnd(PRIMARY, self.exit_code),)
 
 
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Something on a platform that bears our mark: an attempt, or what installs a job's packages."""
+
+    key: str
+    """The platform's own name for it."""
+    job: JobRef
+    ref: AttemptRef | None
+    """None: it installs the job's packages."""
+    age_seconds: float
+    is_sealed: bool = False
+    """Whether it runs nothing, and only keeps the attempt from being launched."""
+
+
 class Stream(StrEnum):
     """Where an attempt prints."""
 
@@ -233,6 +256,8 @@ class MetricPlaces:
     hypertune_file: Path
     problems: tuple[str, ...] = ()
     """Sentences about what could not be brought there, for the trial's log."""
+    complete: bool = True
+    """Whether all is there that an attempt left which has ended; of one that runs it says nothing."""
 
 
 class LaunchFailed(Exception):
@@ -324,9 +349,5 @@ class Launcher(Protocol):
         ...
 
     def metric_places(self, ref: AttemptRef, job_dir: Path | Place | None) -> MetricPlaces:
-        """Where to look for what the attempt measures, with all of it that is there now.
-
-        Raises:
-            Exception: a place that is elsewhere can't be reached for the moment.
-        """
+        """Where to look for what the attempt measures, with what is there now."""
         ...

@@ -5,6 +5,7 @@ and nothing doubled, whenever a worker ends. Each transaction has at most one lo
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,16 @@ from worker.view import View, current
 ENDED = (AttemptPhase.ENDED, AttemptPhase.LOST)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What one look took in."""
+
+    behind: frozenset[int]
+    """Keys of trials that have ended and printed more than that: those are not to be closed yet."""
+    news: bool
+    """Whether anything was new."""
+
+
 class LogKeeper:
     """Takes in what is new of trials' output."""
 
@@ -31,31 +42,26 @@ class LogKeeper:
         self._launcher = launcher
         self._clock = clock
 
-    def keep(self, lease: Lease, view: View, sights: Mapping[int, Sight]) -> set[int]:
+    def keep(self, lease: Lease, view: View, sights: Mapping[int, Sight]) -> Kept:
         """Take in a bounded part of what the job's trials have printed.
-
-        Gives the keys of trials that have ended and printed more than that: those are not to be closed yet.
 
         Raises:
             LeaseLost: another worker has the job.
         """
-        behind = set()
+        behind, news = set(), False
+        replicas = replicas_of(view.input.training_input)
         for trial in view.live:
             phase = sights[trial.id].status.phase
             if phase is AttemptPhase.ABSENT:
                 continue
             ended = phase in ENDED
-            if self._keep(lease, view, trial, ended) and ended:
+            stored = current(trial).log_cursor or {}
+            cursors = cursors_of_replicas(stored)
+            looks = [self._keep_replica(lease, view, trial, replica, cursors, ended) for replica in replicas]
+            news = news or cursors != cursors_of_replicas(stored)
+            if ended and any(looks):
                 behind.add(trial.id)
-        return behind
-
-    def _keep(self, lease: Lease, view: View, trial: Trial, ended: bool) -> bool:
-        """Take in some of what each replica of a trial has printed; true if there is more of any."""
-        cursors = cursors_of_replicas(current(trial).log_cursor or {})
-        more = False
-        for replica in replicas_of(view.input.training_input):
-            more = self._keep_replica(lease, view, trial, replica, cursors, ended) or more
-        return more
+        return Kept(frozenset(behind), news)
 
     def _keep_replica(
         self,
@@ -66,6 +72,7 @@ class LogKeeper:
         cursors: dict[str, dict[str, Any]],
         ended: bool,
     ) -> bool:
+        """Take in some of what it has printed, and note in `cursors` how far; true if there is more."""
         before = LogCursor.from_json(cursors.get(replica.name, {}))
         read = partial(self._launcher.read_output, view.attempt_ref(trial), replica=replica)
         output = read_new(read, before, self._clock(), ended=ended)

@@ -8,7 +8,9 @@
     regular_file.py    opens files whose path another program controls
     measurement.py     Measurement: step, value, wall time, source
     mirror.py          brings event files from an object store elsewhere, for the others to read
+    mirrors.py         does so beside the looks at jobs, which never wait long for a store
 
-Reading is a function of the files and of a cursor that the caller keeps; nothing but the mirror keeps state,
-writes, or raises. Imports nothing of ours but its own modules; the mirror also what names objects.
+Reading is a function of the files and of a cursor that the caller keeps; nothing but the mirrors keeps state,
+writes, or raises. Imports nothing of ours but its own modules; the mirrors also `worker.elsewhere` and what
+names objects.
 """

@@ -1,21 +1,21 @@
 """A local copy of the event files that a trial writes to an object store elsewhere.
 
-    <folder>/files/…           the event files, as they are below the trial's place
-            /generations.json  {name: the generation that was copied}
+    <folder>/files/…        the event files, as they are below the trial's place
+            /versions.json  {name: the version that was copied}
 
 Objects there are replaced as a whole each time a writer flushes, mostly by themselves and some more. So only
 what is new is fetched, with a little of what is known, which tells whether the rest is still the same.
 """
 
 import json
-import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from store.objects.names import Place, name_problem
 from store.objects.records import replace_text
-from worker.google_storage import RemoteObject
+from worker.elsewhere.remote import RemoteObject
 
 OVERLAP_BYTES = 4096
 PIECE_BYTES = 8 * 2**20
@@ -23,15 +23,11 @@ MARK = "tfevents"
 
 
 class Source(Protocol):
-    """The store that is copied from; a test brings its own."""
+    """The part of a store that is needed here (`RemoteStore`)."""
 
-    def list_below(self, place: Place) -> list[RemoteObject]:
-        """All objects below a place."""
-        ...
+    def list_below(self, place: Place) -> list[RemoteObject]: ...
 
-    def read(self, bucket: str, wanted: RemoteObject, first: int, last: int) -> bytes:
-        """The bytes from `first` to `last`, both included."""
-        ...
+    def read(self, bucket: str, wanted: RemoteObject, first: int, last: int) -> bytes: ...
 
 
 def refresh(source: Source, place: Place, folder: Path, not_after: float) -> list[str]:
@@ -43,29 +39,34 @@ def refresh(source: Source, place: Place, folder: Path, not_after: float) -> lis
     Raises:
         Exception: what the source raises.
     """
-    noted = folder / "generations.json"
-    generations: dict[str, int] = {}
+    noted = folder / "versions.json"
+    versions: dict[str, str] = {}
     if noted.exists():
-        if noted.stat().st_mtime > not_after:
+        if not_after < noted.stat().st_mtime <= time.time():
             return []
-        generations = json.loads(noted.read_text())
+        with suppress(ValueError):  # What was damaged is found out again.
+            versions = json.loads(noted.read_text())
     (folder / "files").mkdir(parents=True, exist_ok=True)
     problems = []
     for remote in source.list_below(place):
         below = remote.name[len(place.name) + 1 :] if place.name else remote.name
-        if MARK not in below.rpartition("/")[2] or generations.get(remote.name) == remote.generation:
+        if MARK not in below.rpartition("/")[2] or versions.get(remote.name) == remote.version:
             continue
         problem = name_problem(below)
         if problem is not None:
             problems.append(f"{place.bucket}/{remote.name} is not read: its name {problem}")
             continue
         target = folder / "files" / below
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _copy(source, place.bucket, remote, target)
-        generations[remote.name] = remote.generation
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _copy(source, place.bucket, remote, target)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            problems.append(f"{place.bucket}/{remote.name} is not read: it is beside an object below it")
+            continue
+        versions[remote.name] = remote.version
         # Noted at once: what follows may fail.
-        replace_text(noted, json.dumps(generations))
-    replace_text(noted, json.dumps(generations))
+        replace_text(noted, json.dumps(versions))
+    replace_text(noted, json.dumps(versions))
     return problems
 
 
@@ -76,19 +77,28 @@ def age(seconds: float) -> float:
 
 def _copy(source: Source, bucket: str, remote: RemoteObject, target: Path) -> None:
     known = target.stat().st_size if target.exists() else 0
-    start = max(0, known - OVERLAP_BYTES)
-    if known and (remote.size < known or not _same(source, bucket, remote, target, start, known)):
+    if known and not _continue(source, bucket, remote, target, known):
         # Another file under the same name. Whoever follows the copy notices by its bytes.
         target.unlink()
-        known = 0
     with target.open("ab") as file:
-        while known < remote.size:
-            last = min(known + PIECE_BYTES, remote.size) - 1
-            file.write(source.read(bucket, remote, known, last))
-            known = last + 1
+        while (at := file.tell()) < remote.size:
+            last = min(at + PIECE_BYTES, remote.size) - 1
+            file.write(source.read(bucket, remote, at, last))
 
 
-def _same(source: Source, bucket: str, remote: RemoteObject, target: Path, start: int, end: int) -> bool:
-    with target.open("rb") as file:
-        file.seek(start, os.SEEK_SET)
-        return file.read() == source.read(bucket, remote, start, end - 1)
+def _continue(source: Source, bucket: str, remote: RemoteObject, target: Path, known: int) -> bool:
+    """Add to the copy what is new at the object's end; false if the object is not what was copied.
+
+    What tells so comes in the same answer as what is new, unless that is long.
+    """
+    if remote.size < known:
+        return False
+    start = max(0, known - OVERLAP_BYTES)
+    last = min(start + PIECE_BYTES, remote.size) - 1
+    piece = source.read(bucket, remote, start, last)
+    with target.open("r+b") as file:
+        file.seek(start)
+        if file.read() != piece[: known - start]:
+            return False
+        file.write(piece[known - start :])
+    return True

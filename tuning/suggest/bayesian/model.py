@@ -9,6 +9,7 @@ gradients). The amplitude is integrated out over an inverse gamma prior, which k
 looking certain. Everything is in units of the standardised objective, on the unit cube.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from math import log, sqrt
 
@@ -129,6 +130,21 @@ def _misfit(logs: Array, squares: Array, data: Data) -> tuple[float, Array]:
     return value, np.append(-2.0 * weights * by_weights, noise * by_noise)
 
 
+def root_of(kernel: Array) -> Array:
+    """The lower Cholesky factor; where rounding has left none, that of the kernel with some more noise.
+
+    Raises:
+        LinAlgError: the kernel is not finite.
+    """
+    # Rows that are all but equal, under next to no noise, make it singular to the last digit.
+    for more in (0.0, 1e-9, 1e-7, 1e-5, 1e-3):
+        noisy = kernel.copy() if more else kernel
+        noisy[np.diag_indices(len(kernel))] += more
+        with suppress(np.linalg.LinAlgError):
+            return np.asarray(cholesky(noisy, lower=True, check_finite=False))
+    return np.asarray(cholesky(kernel + np.eye(len(kernel)), lower=True, check_finite=False))
+
+
 class GaussianProcess:
     """The posterior over objectives, for one shape and data."""
 
@@ -138,7 +154,7 @@ class GaussianProcess:
         self._is_category = is_category
         kernel, _ = matern(self._squares(data.rows))
         kernel[np.diag_indices(len(kernel))] += shape.noise * data.doubts
-        self._lower = cholesky(kernel, lower=True, check_finite=False)
+        self._lower = root_of(kernel)
         ones = cho_solve((self._lower, True), np.ones(len(kernel)), check_finite=False)
         self.mean = float((ones @ data.objectives) / ones.sum())
         residual = data.objectives - self.mean

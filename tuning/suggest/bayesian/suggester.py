@@ -92,8 +92,8 @@ class GaussianProcessSearch:
             draws = Sobol(dimensions, rng=np.random.default_rng(stream(self._seed, 0, 1))).random(_START)
             draws[0] = 0.5
             self._start = self._features.rows(draws.tolist())
-        point = self._features.point(self._start[position].tolist())
-        return None if self._space.key(point) in tried else point
+        point = self._point(self._start[position])
+        return point if self._space.key(point) not in tried and not self._space.forbids(point) else None
 
     def _model(self, ended: Sequence[FinishedTrial]) -> _Model | None:
         """What these trials say; None for too few. Remembered for the same trials only."""
@@ -129,10 +129,15 @@ class GaussianProcessSearch:
         promise = Promise(process, float(expected[order[0]]))
         may_repeat = is_exhausted(self._space, tried)
         for row in most_promising(promise, candidates, self._features):
-            point = self._features.point(row.tolist())
+            point = self._point(row)
+            if self._space.forbids(point):
+                continue
             if may_repeat or self._space.key(point) not in tried:
                 return point
         return None
+
+    def _point(self, row: Array) -> dict[str, Value]:
+        return dict(self._space.settled(self._features.point(row.tolist())))
 
     def _candidates(self, position: int, best: Array) -> Array:
         """Points all over the space, and points that differ from the best trials in some parameters."""

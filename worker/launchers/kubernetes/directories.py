@@ -8,6 +8,7 @@
                                              output.log, output.json    what it printed (`output.py`)
                                              work/      the working directory of a module
                                              hypertune/ where cloudml-hypertune reports
+                                             mirror/    a copy of event files in a store elsewhere
                                              replicas/  the same of each other replica
 """
 
@@ -23,12 +24,12 @@ from worker.launchers.protocol import AttemptRef, AttemptSpec, JobRef, LaunchFai
 WORK, HYPERTUNE = "/vernier/work", "/vernier/hypertune"
 """Where a pod has its own directories."""
 HYPERTUNE_FILE = "output.metrics"
-OF_REPLICA = ("output.log", "output.json", "output.lock", "hypertune")
+OF_REPLICA = ("output.log", "output.json", "output.lock", "hypertune", "mirror")
 """What of a replica's own has been read once its job has ended: it is in the database."""
 
 
 class Directories:
-    """The service's side of the volume.
+    """The service's side of the volume; where there is none, its own folder of the same form.
 
     Args:
         jobs_dir: below which all of it is that is the service's own.
@@ -57,6 +58,10 @@ class Directories:
         """Where the primary's reports are."""
         return self.of_attempt(ref) / "hypertune" / HYPERTUNE_FILE
 
+    def mirror(self, ref: AttemptRef) -> Path:
+        """Where event files are copied to that are in a store elsewhere. No pod has it."""
+        return self.of_attempt(ref) / "mirror"
+
     def make(self, spec: AttemptSpec, replicas: Sequence[Replica]) -> dict[Replica, dict[str, Path]]:
         """Make what each replica may write to: {path in the pod: directory}. A module starts in the first.
 
@@ -78,6 +83,9 @@ class Directories:
 
     def _make_own(self, ref: AttemptRef, replica: Replica) -> dict[str, Path]:
         own = self.of_replica(ref, replica)
+        if self._settings.volume is None:
+            (own / "hypertune").mkdir(parents=True, exist_ok=True)
+            return {WORK: own / "work"}
         made = {WORK: own / "work", HYPERTUNE: own / "hypertune"}
         for each in made.values():
             each.mkdir(parents=True, exist_ok=True)
@@ -89,6 +97,12 @@ class Directories:
         if not isinstance(job_dir, Path):
             return {}
         volume = self._settings.volume
+        if volume is None:
+            raise LaunchFailed(
+                f"the job dir {job_dir} is a directory, of which pods have nothing: without a volume "
+                "(VERNIER_KUBERNETES_CLAIM or VERNIER_KUBERNETES_HOST_PATH) it must be s3://, "
+                "or gs:// of Google's"
+            )
         # A trial that ran before may have left links there, which lead elsewhere on this machine.
         if not volume.has(job_dir) or job_dir.resolve() != volume.path.resolve() / job_dir.relative_to(
             volume.path

@@ -5,11 +5,13 @@ once a sealed Job stands in their place.
 """
 
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from store.objects.names import Place
 from worker.cluster import PRIMARY, Replica
+from worker.elsewhere.stores import Stores
 from worker.launchers import leftovers
 from worker.launchers.kubernetes import names
 from worker.launchers.kubernetes.api import (
@@ -30,8 +32,10 @@ from worker.launchers.kubernetes.pods import PodSettings
 from worker.launchers.kubernetes.preparation import Preparations
 from worker.launchers.kubernetes.printed import Printed
 from worker.launchers.kubernetes.records import Record
+from worker.launchers.kubernetes.reports import keep_reports
 from worker.launchers.kubernetes.states import annotations, attempt_status, replica_status
 from worker.launchers.kubernetes.stopping import annotate, end_replica, is_ending
+from worker.launchers.kubernetes.unowned import MarkedObjects
 from worker.launchers.kubernetes.waiting import asks_for_warning, wait_of
 from worker.launchers.kubernetes.watching import EndOfPod
 from worker.launchers.protocol import (
@@ -41,11 +45,13 @@ from worker.launchers.protocol import (
     AttemptStatus,
     JobRef,
     LaunchFailed,
+    Marked,
     MetricPlaces,
     PackagesSpec,
     Preparation,
     Stream,
 )
+from worker.metrics.mirrors import Mirrors
 from worker.resources import Machine
 
 TTL_SECONDS = 60
@@ -93,8 +99,10 @@ class KubernetesLauncher:
         self._going_on: dict[AttemptRef, int] = {}
         """{attempt that had begun and not ended: the version of what was found of it}"""
         self._printed = Printed(api, self._finder, self._directories, output_seconds)
+        self._objects = MarkedObjects(api, owner)
         self._warnings = Warnings(api)
         self._patience = Patience(api, settings.patience_seconds)
+        self._mirrors = Mirrors(Stores().of)
         self._preparations = Preparations(
             api,
             owner,
@@ -243,6 +251,8 @@ class KubernetesLauncher:
 
     def _close(self, ref: AttemptRef, replicas: Sequence[Replica], found: Found, end: AttemptStatus) -> None:
         """Record how an attempt has ended, of which nothing is needed any more: its objects may go."""
+        if self._settings.volume is None:
+            keep_reports(found.pods.get(PRIMARY, ()), self._directories.hypertune_file(ref))
         self._record(ref).ended(end)
         self._ends.forget(self._digest(ref))
         if len(replicas) > 1:
@@ -301,15 +311,28 @@ class KubernetesLauncher:
     def metric_places(self, ref: AttemptRef, job_dir: Path | Place | None) -> MetricPlaces:
         hypertune_file = self._directories.hypertune_file(ref)
         if isinstance(job_dir, Place):
-            problem = f"Event files in {job_dir} are not read: the launcher for Kubernetes reads files only."
-            return MetricPlaces((), hypertune_file, (problem,))
+            ended = self._record(ref).end() is not None
+            folder = self._directories.mirror(ref)
+            found = self._mirrors.look(job_dir, folder, ended=ended)
+            return MetricPlaces(
+                (folder / "files",), hypertune_file, found.problems, found.complete or not ended
+            )
         # Without a jobDir a trainer has only its working directory to write to.
         root = job_dir if job_dir is not None else self._directories.of_attempt(ref) / "work"
         return MetricPlaces((root,), hypertune_file)
 
+    def marked(self) -> list[Marked]:
+        """All of this owner's that is on the cluster."""
+        return self._objects.find(time.time())
+
+    def remove(self, marked: Sequence[Marked]) -> None:
+        """Delete what belongs to these."""
+        self._objects.remove(marked)
+
     def close(self) -> None:
         """Stop watching; attempts go on."""
         self._ends.close()
+        self._mirrors.close()
         self._api.close()
 
     def _replicas(

@@ -11,7 +11,9 @@ from typing import Any
 
 from worker.cluster import PRIMARY, Replica, Role
 from worker.launchers.kubernetes import names
-from worker.launchers.kubernetes.pods import ANY, TOLD_SECONDS, Accelerator, PodSettings, Volume
+from worker.launchers.kubernetes.directories import HYPERTUNE, HYPERTUNE_FILE
+from worker.launchers.kubernetes.hardware import Hardware, hardware_of
+from worker.launchers.kubernetes.pods import TOLD_SECONDS, PodSettings, Volume
 from worker.launchers.protocol import AttemptRef, AttemptSpec, Container, LaunchFailed, Runtime
 from worker.launchers.replica_groups import LONE_ADDRESS
 
@@ -98,19 +100,20 @@ def _job(
     image = container.image or settings.image_for(spec.runtime)
     if image is None:
         raise LaunchFailed(no_image(f"its {replica.role}", spec.runtime, settings))
-    accelerator = _accelerator(container, settings)
+    hardware = hardware_of(container, settings)
     each = spec.share.memory // len(spec.cluster.replicas)
-    memory = f"{each}Mi" if each else settings.memory
-    extra = {} if accelerator is None else {accelerator.resource: str(container.accelerators)}
     built = {
-        **container_of(image, settings, variables, memory, extra),
+        **container_of(image, settings, variables, hardware, f"{each}Mi" if each else None),
         **_program(spec, container, directories),
         "volumeMounts": mounts(settings.volume, directories, {} if env is None else {ENV: env}),
     }
-    pod = pod_of(settings, built)
-    if accelerator is not None:
-        pod["nodeSelector"] = dict(accelerator.node_selector)
-        pod["tolerations"] = [dict(each) for each in accelerator.tolerations]
+    if settings.volume is None:
+        # Its node makes this file, and reads it when the container has ended.
+        built["terminationMessagePath"] = f"{HYPERTUNE}/{HYPERTUNE_FILE}"
+    if settings.secrets:
+        # What the contract says a trial is told goes before what they have under the same names.
+        built["envFrom"] = [{"secretRef": {"name": name}} for name in settings.secrets]
+    pod = pod_of(settings, built) | hardware.nodes() | _rights(spec, settings)
     if len(spec.cluster.replicas) > 1:
         pod |= {
             "hostname": names.host_name(replica),
@@ -119,7 +122,34 @@ def _job(
     if spec.max_seconds is not None:
         # The pod's, not the Job's: that would count while it waits for a node.
         pod["activeDeadlineSeconds"] = max(TOLD_SECONDS + 1, round(spec.max_seconds))
-    return job_of(metadata, pod)
+    job = job_of(metadata, pod)
+    if settings.queue is not None:
+        job["metadata"]["labels"] = {**metadata["labels"], names.QUEUE: settings.queue}
+        job["spec"]["suspend"] = True  # Until the queue lets it in.
+    return job
+
+
+def _rights(spec: AttemptSpec, settings: PodSettings) -> dict[str, Any]:
+    """What of a pod says whose rights it has, and before whom it goes."""
+    rights = {}
+    if spec.service_account:
+        account = settings.service_accounts.get(spec.service_account)
+        if account is None:
+            known = ", ".join(sorted(settings.service_accounts)) or "none"
+            raise LaunchFailed(
+                f"this cluster has no service account {spec.service_account}; "
+                f"VERNIER_KUBERNETES_SERVICE_ACCOUNTS has {known}"
+            )
+        rights["serviceAccountName"] = account
+    if spec.priority is not None:
+        named = settings.priority_class(spec.priority)
+        if named is None:
+            raise LaunchFailed(
+                f"this cluster has no class for the priority {spec.priority}: see "
+                "VERNIER_KUBERNETES_PRIORITIES"
+            )
+        rights["priorityClassName"] = named
+    return rights
 
 
 def _program(spec: AttemptSpec, container: Container, directories: Mapping[str, Path]) -> dict[str, Any]:
@@ -170,21 +200,21 @@ def container_of(
     image: str,
     settings: PodSettings,
     variables: Mapping[str, str],
-    memory: str,
-    extra: Mapping[str, str],
+    hardware: Hardware,
+    memory: str | None = None,
 ) -> dict[str, Any]:
     """A container that has no rights and bounds on what it takes.
 
     Args:
-        extra: {resource: how much of it} besides CPUs and memory.
+        memory: goes before what the hardware says.
     """
-    limits = {"memory": memory, **extra}
+    limits = {"memory": memory or hardware.memory or settings.memory, **hardware.limits}
     built: dict[str, Any] = {
         **_HARDENED_CONTAINER,
         "name": CONTAINER,
         "image": image,
         "env": [{"name": name, "value": literal(value)} for name, value in variables.items()],
-        "resources": {"requests": {"cpu": settings.cpu, **limits}, "limits": limits},
+        "resources": {"requests": {"cpu": hardware.cpu or settings.cpu, **limits}, "limits": limits},
     }
     if settings.pull_policy is not None:
         built["imagePullPolicy"] = settings.pull_policy
@@ -192,9 +222,11 @@ def container_of(
 
 
 def mounts(
-    volume: Volume, writable: Mapping[str, Path], readable: Mapping[str, Path]
+    volume: Volume | None, writable: Mapping[str, Path], readable: Mapping[str, Path]
 ) -> list[dict[str, Any]]:
-    """What a container has of the volume: {path in the pod: directory}."""
+    """What a container has of the volume: {path in the pod: directory}; without one, room of its own."""
+    if volume is None:
+        return [{"name": VOLUME, "mountPath": path} for path in writable]
     given = {**writable, **{str(each): each for each in volume.for_all}}
     return [
         {"name": VOLUME, "mountPath": path, "subPath": str(each.relative_to(volume.path)), **only}
@@ -213,7 +245,9 @@ def no_image(what: str, runtime: Runtime, settings: PodSettings) -> str:
     )
 
 
-def _volume(volume: Volume) -> dict[str, Any]:
+def _volume(volume: Volume | None) -> dict[str, Any]:
+    if volume is None:
+        return {"name": VOLUME, "emptyDir": {}}
     if volume.claim is not None:
         return {"name": VOLUME, "persistentVolumeClaim": {"claimName": volume.claim}}
     return {"name": VOLUME, "hostPath": {"path": str(volume.host_path), "type": "Directory"}}
@@ -222,19 +256,6 @@ def _volume(volume: Volume) -> dict[str, Any]:
 def literal(text: str) -> str:
     """Text that comes out as it is where Kubernetes puts variables in for `$(NAME)`."""
     return text.replace("$", "$$")
-
-
-def _accelerator(container: Container, settings: PodSettings) -> Accelerator | None:
-    if not container.accelerators:
-        return None
-    found = settings.accelerators.get(container.accelerator, settings.accelerators.get(ANY))
-    if found is None:
-        known = ", ".join(sorted(settings.accelerators)) or "none"
-        raise LaunchFailed(
-            f"this cluster has no accelerator {container.accelerator}; it has: {known}. "
-            "VERNIER_KUBERNETES_ACCELERATORS says so"
-        )
-    return found
 
 
 def _service(ref: AttemptRef, owner: str) -> dict[str, Any]:

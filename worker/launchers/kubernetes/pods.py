@@ -10,7 +10,7 @@ from worker.launchers.protocol import Runtime
 TOLD_SECONDS = 1
 """The activeDeadlineSeconds of a pod that is told to end. One that has a limit of its own has more."""
 ANY = "*"
-"""Stands for every type of accelerator that is not named."""
+"""Stands for every type of GPU that is not named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,17 @@ class Accelerator:
     """Labels of the nodes that have it."""
     tolerations: tuple[Mapping[str, Any], ...] = ()
     """As in a pod's spec, for nodes that are kept for who needs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineType:
+    """What a machine type or a scale tier is on this cluster."""
+
+    cpu: str | None = None
+    memory: str | None = None
+    """None: as for all others."""
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +67,13 @@ class PodSettings:
     image: str | None
     """What a replica runs in whose job names no image, unless `runtimes` says better; `python3` is found in
     it. None: such can't be run."""
-    volume: Volume
+    volume: Volume | None = None
+    """None: pods share no files with the service. They have neither packages nor job dirs that are
+    directories, and what cloudml-hypertune reports is had of them when they have ended (`reports.py`)."""
     runtimes: Mapping[str, str] = field(default_factory=dict)
     """{runtimeVersion, or runtimeVersion/pythonVersion: image}"""
+    secrets: tuple[str, ...] = ()
+    """Secrets of the namespace whose keys are variables of every trial, as credentials for a store."""
     user: int = 1000
     """The user and the group that trainers run as; what they are to write is theirs."""
     cpu: str = "1"
@@ -66,6 +81,16 @@ class PodSettings:
     """What each replica requests, and of memory also the most it gets."""
     accelerators: Mapping[str, Accelerator] = field(default_factory=lambda: {ANY: Accelerator()})
     """{a type's name in the API: what it is here}; types that are neither named nor `*` can't be had."""
+    machines: Mapping[str, MachineType] = field(default_factory=dict)
+    """{machine type or scale tier: what it is here}; others are like all."""
+    disk_types: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """{bootDiskType: labels of the nodes that have it}"""
+    service_accounts: Mapping[str, str] = field(default_factory=dict)
+    """{a job's serviceAccount: the namespace's}"""
+    priorities: Mapping[int, str] = field(default_factory=dict)
+    """{lowest scheduling.priority: PriorityClass}"""
+    queue: str | None = None
+    """The LocalQueue of Kueue that lets Jobs in; None: they need none."""
     grace_seconds: int = 30
     """From SIGTERM to SIGKILL, whoever ends a pod. At least 1."""
     patience_seconds: float = 120.0
@@ -77,3 +102,8 @@ class PodSettings:
         """The image for Python modules of this runtime; None: there is none."""
         asked = (f"{runtime.version}/{runtime.python}", runtime.version)
         return next((self.runtimes[each] for each in asked if each in self.runtimes), self.image)
+
+    def priority_class(self, priority: int) -> str | None:
+        """The class of jobs of this priority; None: there is none."""
+        fitting = [lowest for lowest in self.priorities if lowest <= priority]
+        return self.priorities[max(fitting)] if fitting else None

@@ -25,6 +25,7 @@ from worker.launchers.kubernetes import names
 from worker.launchers.kubernetes.api import JOBS, PODS, ApiServer, Json, Refused
 from worker.launchers.kubernetes.directories import Directories
 from worker.launchers.kubernetes.events import Warnings
+from worker.launchers.kubernetes.hardware import Hardware
 from worker.launchers.kubernetes.objects import ENV, container_of, job_of, mounts, no_image, pod_of
 from worker.launchers.kubernetes.patience import Patience
 from worker.launchers.kubernetes.pods import PodSettings
@@ -47,6 +48,12 @@ TOLD_PIP = "PIP_"
 """How the names of variables begin that the pod is given of the service's own: where packages come from."""
 FETCH_GRACE_SECONDS = 5.0
 UNDER_WAY, READY = Preparation(PreparationPhase.UNDER_WAY), Preparation(PreparationPhase.READY)
+
+
+NO_VOLUME = (
+    "On this cluster pods share no volume with the service, over which packages would come to them "
+    "(VERNIER_KUBERNETES_CLAIM or VERNIER_KUBERNETES_HOST_PATH): give an image that has them."
+)
 
 
 class Preparations:
@@ -88,6 +95,8 @@ class Preparations:
             return Preparation(PreparationPhase(done["phase"]), done["message"])
         if (own / "abandoned").exists():
             return UNDER_WAY
+        if self._settings.volume is None:
+            return self._done(spec.job, NO_VOLUME)
         image = self._settings.image_for(spec.runtime)
         if image is None:
             return self._done(spec.job, no_image("its packages", spec.runtime, self._settings))
@@ -190,7 +199,7 @@ class Preparations:
         told = {name: value for name, value in os.environ.items() if name.startswith(TOLD_PIP)}
         variables = {"HOME": "/tmp", "PIP_NO_CACHE_DIR": "1", "PYTHONUNBUFFERED": "1", **told}  # noqa: S108
         container = {
-            **container_of(image, self._settings, variables, self._settings.memory, {}),
+            **container_of(image, self._settings, variables, Hardware()),
             "command": ["python3", f"{INSTALL}/environment.py", ENV, f"{INSTALL}/failed", *files],
             "workingDir": INSTALL,
             "volumeMounts": mounts(self._settings.volume, {PACKAGES: packages, INSTALL: own, ENV: env}, {}),

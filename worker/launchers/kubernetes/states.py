@@ -152,7 +152,7 @@ def _end_of(replica: Replica, pod: Json, told: bool) -> AttemptStatus:
         # Without being disrupted: for what it has taken itself.
         why = f"The replica {replica} took more of its node's disk than it may and was stopped: {message}"
         return AttemptStatus(AttemptPhase.ENDED, -signal.SIGKILL, exceeded=Exceeded(Limit.DISK, why))
-    end = _terminated(pod)
+    end = terminated(pod)
     if end is None:
         refused = reason and f"Its node would not have the replica {replica}: {message or reason}"
         cause = Cause(Fault.REFUSED, refused) if refused else None
@@ -169,7 +169,7 @@ def _end_of(replica: Replica, pod: Json, told: bool) -> AttemptStatus:
     return AttemptStatus(AttemptPhase.ENDED, exit_code(end["exitCode"]), was_told, exceeded=exceeded)
 
 
-def _terminated(pod: Json) -> Json | None:
+def terminated(pod: Json) -> Json | None:
     """How its program ended; None if that is not known."""
     for each in pod["status"].get("containerStatuses", ()):
         end: Json | None = each["state"].get("terminated")

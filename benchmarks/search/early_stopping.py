@@ -1,0 +1,179 @@
+"""What stopping trials early saves and costs, on recorded learning curves.
+
+    python -m benchmarks.search stop RESULTS [--search DEFAULT] [--rules ...] [--tasks ...] [--seeds 5]
+
+Each search has its trials one after the other; each trial is judged after every epoch, and goes on until its
+last one or until its rule stops it. Regret is that of the best trial that ran to its end, by its last loss:
+what a stopped trial showed on the way does not count. 0 is the best such loss there is, 1 the middle one.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.search.statistics import FLOOR, Ratio, quartiles, ratio
+from benchmarks.search.tables import Table as Losses
+from benchmarks.search.tables import axis_of
+from benchmarks.search.task import Point as Values
+from tuning.space import Space
+from tuning.stopping import RULES, FinishedCurves, make_stopper
+from tuning.suggest import make_suggester
+from tuning.trials import FinishedTrial, Goal, Outcome, Point
+
+CURVES = Path(__file__).parent / "learning_curves"
+TUNING = ("adam-digits", "network-diabetes", "linear-cancer", "trees-diabetes")
+HELD_OUT = ("momentum-digits", "network-wine", "linear-digits", "trees-cancer")
+SUITES = {"tuning": TUNING, "held-out": HELD_OUT, "all": TUNING + HELD_OUT}
+NONE = "none"
+CHOICES = (NONE, "DEFAULT", *RULES)
+COUNTS = (30, 100)
+
+
+@dataclass(frozen=True)
+class CurveTask:
+    """A space, and the losses after each epoch at its points."""
+
+    name: str
+    space: Space
+    losses: Losses
+
+    def curve(self, values: Values) -> list[float]:
+        return [float(loss) for loss in self.losses.at(values)]
+
+    def regret(self, last: float) -> float:
+        finals = self.losses.losses[..., -1]
+        best = float(finals.min())
+        return max(last - best, 0.0) / (float(np.median(finals)) - best)
+
+
+@cache
+def read(name: str) -> CurveTask:
+    """The task of `learning_curves/NAME.json`."""
+    document = json.loads((CURVES / f"{name}.json").read_text())
+    axes = tuple(map(axis_of, document["axes"]))
+    losses = np.array(document["losses"]).reshape([*(len(a.units) for a in axes), document["epochs"]])
+    return CurveTask(name, Space(tuple(axis.parameter for axis in axes)), Losses(axes, losses))
+
+
+@dataclass(frozen=True)
+class StoppedRun:
+    """One search.
+
+    Attributes:
+        regrets: after each trial, that of the best whole one so far; 1 before there is any.
+        epochs: how many each trial ran, of `whole`.
+    """
+
+    search: str
+    rule: str
+    task: str
+    seed: int
+    regrets: list[float]
+    epochs: list[int]
+    whole: int
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        return self.search, self.rule, self.task, self.seed
+
+
+def run(search: str, rule: str, task: CurveTask, seed: int, trials: int) -> StoppedRun:
+    suggester = make_suggester(search, task.space, Goal.MINIMIZE, seed)
+    stopper = None if rule == NONE else make_stopper(rule, Goal.MINIMIZE)
+    finished, history = FinishedCurves(), []
+    regrets, epochs, best = [], [], 1.0
+    for number in range(trials):
+        [values] = suggester.suggest(history, [], 1)
+        losses, curve = task.curve(values), []
+        stop = None
+        for epoch, loss in enumerate(losses, start=1):
+            curve.append(Point(epoch, loss))
+            if stopper is not None and epoch < len(losses):
+                stop = stopper.decide(curve, finished)
+                if stop is not None:
+                    break
+        outcome = Outcome.COMPLETED if stop is None else Outcome.STOPPED_EARLY
+        finished.add(curve, completed=stop is None)
+        history.append(FinishedTrial(number, values, outcome, curve[-1].value, tuple(curve)))
+        if stop is None:
+            best = min(best, task.regret(curve[-1].value))
+        regrets.append(best)
+        epochs.append(len(curve))
+    return StoppedRun(search, rule, task.name, seed, regrets, epochs, len(losses))
+
+
+def read_runs(path: Path) -> list[StoppedRun]:
+    return [StoppedRun(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def run_all(
+    path: Path, search: str, rules: Iterable[str], tasks: Sequence[str], seeds: Iterable[int], trials: int
+) -> None:
+    """Add to the results file what is missing there."""
+    known = {run.key for run in read_runs(path) if len(run.regrets) >= trials}
+    wanted = [(rule, task, seed) for seed in seeds for task in tasks for rule in rules]
+    for rule, task, seed in wanted:
+        if (search, rule, task, seed) not in known:
+            done = run(search, rule, read(task), seed, trials)
+            with path.open("a") as file:
+                file.write(json.dumps(asdict(done)) + "\n")
+
+
+def show(runs: Sequence[StoppedRun], search: str, tasks: Sequence[str]) -> None:
+    """Print what each rule saved, and the regret it left beside that without any."""
+    runs = [run for run in runs if run.search == search and run.task in tasks]
+    console = Console(width=150)
+    for count in COUNTS:
+        table = Table(title=f"After {count} trials: regret over that of no stopping, 95 % bounds")
+        for heading in ("rule", "seeds", "epochs saved", *tasks, "regret", "ratio", "worse in"):
+            table.add_column(heading, justify="left" if heading == "rule" else "right")
+        found = {rule: _by_task(runs, rule, count) for rule in dict.fromkeys(run.rule for run in runs)}
+        for rule, regrets in found.items():
+            if not regrets:
+                continue
+            own = [run for run in runs if run.rule == rule and len(run.regrets) >= count]
+            saved = {
+                task: 1 - np.mean([np.mean(r.epochs[:count]) / r.whole for r in own if r.task == task])
+                for task in regrets
+            }
+            medians = [quartiles(regrets[task].values())[1] for task in regrets]
+            against = None if rule == NONE else ratio(regrets, found.get(NONE, {}))
+            table.add_row(
+                rule,
+                str(len({run.seed for run in own})),
+                f"{np.mean(list(saved.values())):.0%}",
+                *(f"{saved[task]:.0%}" if task in saved else "" for task in tasks),
+                f"{float(np.exp(np.mean(np.log(medians)))):.4f}",
+                _said(against),
+                _worse(regrets, found.get(NONE, {})),
+            )
+        console.print(table)
+
+
+def _by_task(runs: Sequence[StoppedRun], rule: str, count: int) -> dict[str, dict[int, float]]:
+    table: dict[str, dict[int, float]] = {}
+    for each in runs:
+        if each.rule == rule and len(each.regrets) >= count:
+            table.setdefault(each.task, {})[each.seed] = max(each.regrets[count - 1], FLOOR)
+    return table
+
+
+def _said(found: Ratio | None) -> str:
+    return f"{found.value:.2f} ({found.low:.2f}-{found.high:.2f})" if found else ""
+
+
+def _worse(ours: dict[str, dict[int, float]], theirs: dict[str, dict[int, float]]) -> str:
+    """The share of searches that ended worse than the same one without stopping."""
+    pairs = [
+        (value, theirs[task][seed])
+        for task, values in ours.items()
+        for seed, value in values.items()
+        if seed in theirs.get(task, {})
+    ]
+    return f"{np.mean([own > other * 1.01 for own, other in pairs]):.0%}" if pairs else ""
