@@ -126,6 +126,28 @@ def test_what_goes_on_is_known_without_asking(platform: KubernetesPlatform, aske
     assert asked.take() == []
 
 
+def test_what_is_ending_is_told_so_once(
+    platform: KubernetesPlatform, nodes: SimulatedNodes, asked: Asked
+) -> None:
+    spec = platform.spec("", STAYS)
+    launcher = platform.launcher()
+    started(platform, launcher, spec)
+    nodes.lose("requested")  # So that it takes its time.
+    try:
+        launcher.stop(spec.ref, 1.0)
+
+        def silent() -> bool:
+            asked.take()
+            launcher.stop(spec.ref, 1.0)
+            return asked.take() == []
+
+        wait_until(silent, 10)
+        assert launcher.observe([spec.ref]) == {spec.ref: RUNNING}
+    finally:
+        nodes.bring_back("requested")
+    assert end_of(launcher, spec).phase is AttemptPhase.LOST, "which a node that was away can't tell better"
+
+
 def test_what_has_just_been_launched_is_not_taken_for_lost(platform: KubernetesPlatform) -> None:
     launcher = platform.launcher()
     for trial in range(1, 21):

@@ -188,7 +188,7 @@ class ApiServer:
         """End the watches that go on in other threads, and any that would begin: they hear nothing more."""
         self._stopped = True
         for answer in tuple(self._watches):
-            with suppress(ValueError):  # It has come to its end by itself.
+            with suppress(ValueError, OSError):  # It has come to its end by itself.
                 answer.shutdown()
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ What is here may be some moments old, and what is not here may be there all the 
 
 import itertools
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -116,7 +117,10 @@ class Cache:
                 version = self._list(where)
                 pause = PAUSE_SECONDS
                 while not self._closed.is_set():
+                    began = time.monotonic()
                     version = self._watch(where, version)
+                    if time.monotonic() - began < PAUSE_SECONDS:
+                        self._closed.wait(PAUSE_SECONDS)  # Something in between ends them as they begin.
             except (Unreachable, Refused) as error:
                 self._set_current(where, False)
                 if not self._closed.is_set():

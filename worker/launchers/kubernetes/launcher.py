@@ -35,7 +35,7 @@ from worker.launchers.kubernetes.printed import Printed
 from worker.launchers.kubernetes.records import Record
 from worker.launchers.kubernetes.reports import keep_reports
 from worker.launchers.kubernetes.states import annotations, attempt_status, replica_status
-from worker.launchers.kubernetes.stopping import annotate, end_replica, exceed
+from worker.launchers.kubernetes.stopping import annotate, end_replica, exceed, is_ending
 from worker.launchers.kubernetes.unowned import MarkedObjects
 from worker.launchers.kubernetes.waiting import asks_for_warning, wait_of
 from worker.launchers.kubernetes.watching import EndOfPod
@@ -285,11 +285,15 @@ class KubernetesLauncher:
         # The grace is that of the settings that the pods were made with: nodes keep to it on their own.
         if self._record(ref).end() is not None:
             return
-        found = self._finder.find_one(ref)
+        if (known := self._finder.known(ref)) is not None:
+            launched = self._replicas(ref, known[0])
+            if launched is not None and is_ending(launched, known[0]):
+                return
+        found = self._finder.ask([ref])[ref]
         if not found.jobs and self._record(ref).replicas() is None:
             if self._api.create(sealed(ref, PRIMARY, self._owner)):
                 return
-            found = self._finder.find_one(ref)
+            found = self._finder.ask([ref])[ref]
         replicas = self._replicas(ref, found, unfinished=True)
         if replicas is None:
             return

@@ -1,6 +1,6 @@
 """What attempts have printed: taken in from their pods as it is asked for, and read from where it is kept."""
 
-import math
+import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,6 +25,10 @@ PATIENCE_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 10.0
 REQUESTS_A_SECOND, SILENT_REQUESTS_A_SECOND = 100.0, 5.0
 """How many there are about at most, over all replicas that run, and over those that are silent."""
+PART_OF_TIME = 0.5
+"""Where nodes are slow to answer, no more of the time than this is waited for what running replicas print."""
+FEW = 20
+"""So many that begin at once are asked at once."""
 FORGOTTEN_SECONDS = 600.0
 """A replica that nobody has asked for since it was due has ended, as another worker saw."""
 
@@ -59,6 +63,8 @@ class Printed:
         self._due: dict[tuple[AttemptRef, Replica], tuple[float, float]] = {}
         """{replica: when it is asked again, and how long that is after it was asked last}"""
         self._tidy_at = 0.0
+        self._allowed, self._allowed_at = 1.0, time.monotonic()
+        """Seconds that may be waited for output now, and since when."""
         self._unread_since: dict[AttemptRef, float] = {}
 
     def read(self, ref: AttemptRef, replica: Replica, offset: int, limit: int) -> bytes:
@@ -99,29 +105,45 @@ class Printed:
     def _file(self, ref: AttemptRef, replica: Replica) -> Path:
         """The file of what it has printed, with what is new unless that was asked for just now."""
         directory = self._directories.of_replica(ref, replica)
-        due, pause = self._due.get((ref, replica), (-math.inf, 0.0))
-        if time.monotonic() >= due and Record(self._directories.of_attempt(ref)).end() is None:
-            before = _size(output_file(directory))
+        file = output_file(directory)
+        due, pause = self._due.get((ref, replica), (0.0, 0.0))
+        if time.monotonic() < due or Record(self._directories.of_attempt(ref)).end() is not None:
+            return file
+        before, silent = _size(file), True
+        try:
+            pods = [pod for pod in self._finder.pods(ref, replica) if has_started(pod)]
+            if not pods or not self._is_its_turn((ref, replica)):
+                return file
+            began = time.monotonic()
             try:
-                pods = [pod for pod in self._finder.pods(ref, replica) if has_started(pod)]
-                if pods and not keep(self._api, pods, directory, self._most):
+                if not keep(self._api, pods, directory, self._most):
                     self._too_much(replica, self._finder.find_one(ref))
-                silent = bool(pods) and _size(output_file(directory)) == before
-            except Unreachable as error:
-                # It comes later: one node that does not answer is no reason to leave the job alone.
-                log.info("a replica's output can't be read for now", attempt=ref.name, reason=str(error))
-                silent = True
-            self._put_off((ref, replica), 2 * pause if silent else 0.0)
-        return output_file(directory)
+            finally:
+                self._allowed -= time.monotonic() - began
+            silent = _size(file) == before
+        except Unreachable as error:
+            # It comes later: one node that does not answer is no reason to leave the job alone.
+            log.info("a replica's output can't be read for now", attempt=ref.name, reason=str(error))
+        self._put_off((ref, replica), 2 * pause if silent else 0.0)
+        return file
+
+    def _is_its_turn(self, which: tuple[AttemptRef, Replica]) -> bool:
+        """Of many that begin at once not all are asked at once: the look at their job would take minutes."""
+        if which not in self._due:
+            wait = random.random() * (len(self._due) // FEW * FEW) / SILENT_REQUESTS_A_SECOND  # noqa: S311
+            self._due[which] = time.monotonic() + wait, 0.0
+        now = time.monotonic()
+        self._allowed = min(1.0, self._allowed + PART_OF_TIME * (now - self._allowed_at))
+        self._allowed_at = now
+        return self._due[which][0] <= now and self._allowed > 0
 
     def _put_off(self, which: tuple[AttemptRef, Replica], pause: float) -> None:
         """Ask again after this, or what is the least or the most with so many."""
         now = time.monotonic()
         if now >= self._tidy_at:
             self._tidy_at = now + FORGOTTEN_SECONDS
-            for each in [
-                each for each, (due, _) in tuple(self._due.items()) if due < now - FORGOTTEN_SECONDS
-            ]:
+            long_ago = now - FORGOTTEN_SECONDS
+            for each in [each for each, (due, _) in tuple(self._due.items()) if due < long_ago]:
                 self._due.pop(each, None)
         least = max(self._seconds, len(self._due) / REQUESTS_A_SECOND)
         most = max(LONGEST_PAUSE_SECONDS, len(self._due) / SILENT_REQUESTS_A_SECOND)

@@ -56,6 +56,21 @@ def _end_pods(api: ApiServer, live: Sequence[Json]) -> None:
             api.change(PODS, pod["metadata"]["name"], deadline)
 
 
+def is_ending(replicas: Sequence[Replica], found: Found) -> bool:
+    """Whether all replicas have been told to end, and nothing is left but to wait for it."""
+    return found.is_told and all(
+        _is_told(found.jobs.get(each), found.pods.get(each, ())) for each in replicas
+    )
+
+
+def _is_told(job: Json | None, pods: Sequence[Json]) -> bool:
+    if job is None or names.TOLD not in annotations(job):
+        return False
+    live = [pod for pod in pods if is_live(pod)]
+    is_held = job["spec"].get("suspend") and job["spec"].get("parallelism") == 0
+    return bool(is_held) or (bool(live) and all(map(is_told_to_end, live)))
+
+
 def annotate(api: ApiServer, job: Json | None, name: str, told: str = "true") -> None:
     """Mark a Job, if it is there and not marked yet."""
     if job is not None and name not in annotations(job):
