@@ -72,6 +72,11 @@ class Finder:
             found.pods.setdefault(_replica(pod), []).append(pod)
         return (found, known.version) if PRIMARY in found.jobs else None
 
+    def find_one(self, ref: AttemptRef) -> Found:
+        """An attempt's objects; those that are there as they were moments ago."""
+        known = self.known(ref)
+        return self.ask([ref])[ref] if known is None else known[0]
+
     def pods(self, ref: AttemptRef, replica: Replica) -> Sequence[Json]:
         """The pods of a replica, as they were some seconds ago."""
         known = self.known(ref)
