@@ -11,11 +11,12 @@ from unittest import mock
 
 import pytest
 import structlog
-from sqlalchemy import event, text
+from sqlalchemy import Connection, create_engine, event, text
 
 from store.database import KEPT_OPEN, MORE_IN_A_RUSH, Database
 from store.objects.buckets import Buckets
 from tests.postgres_server import PostgresServer
+from tests.running_service import wait_until
 from tests.service.door import ANYTHING_GOES, answer_of, client, error_of, open_door
 from tests.stored_rows import empty_database
 
@@ -151,6 +152,42 @@ def test_a_database_server_that_can_only_be_read_may_be_written_later(
                 connection.execute(text("SET TRANSACTION READ WRITE"))
                 connection.execute(text("ALTER ROLE CURRENT_USER RESET default_transaction_read_only"))
             made.close()
+
+
+def test_a_request_that_stood_still_for_too_long_may_be_sent_again(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    # As a door does that has no time for its requests; the server ends the transaction by itself.
+    with postgres.database() as url:
+        made = Database(url, patience_seconds=0.2)
+        made.upgrade()
+        stand_still = StandStill(made)
+        try:
+            assert "idle-in-transaction timeout" in refused_to_write(made, tmp_path)
+            assert stand_still.done
+        finally:
+            made.close()
+
+
+class StandStill:
+    """Has the transaction that inserts the first job wait, once, until the server has given it up."""
+
+    def __init__(self, database: Database) -> None:
+        self.done = False
+        # In a transaction the activity would stay as it was first seen.
+        self._engine = create_engine(database.url, isolation_level="AUTOCOMMIT")
+        event.listen(database.engine, "after_cursor_execute", self._wait)
+
+    def _wait(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+        if self.done or not statement.startswith("INSERT INTO jobs"):
+            return
+        self.done = True
+        driver: Any = connection.connection.driver_connection
+        pid = driver.info.backend_pid
+        alive = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid")
+        with closing(self._engine.connect()) as other:
+            wait_until(lambda: not other.scalar(alive, {"pid": pid}))
+        self._engine.dispose()
 
 
 def test_a_database_without_room_may_have_some_later(own: Database, tmp_path: Path) -> None:
