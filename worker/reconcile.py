@@ -64,6 +64,7 @@ from worker.metrics.watch import Reading
 from worker.observe import Sight, observe
 from worker.platform_waits import none_has_begun, why_waiting
 from worker.quiet import Quiet, is_new, is_quiet
+from worker.renewal import Renewal
 from worker.resources import Need, Share, need_of
 from worker.room import Room, read_room
 from worker.stopping import report_stops, stop_hopeless
@@ -243,9 +244,11 @@ class Reconciler:
     # From the first trial to the last
 
     def _look_after_trials(self, lease: Lease, view: View) -> bool:
+        renewal = Renewal(self._database, lease)
         for trial in view.live:
             # Before it is looked at: what is not there then, and is closed for it, must never come.
             if current(trial).stop_reason is not None:
+                renewal.renew()
                 self._launcher.stop(view.attempt_ref(trial), self._pace.stop_grace_seconds)
         sights = observe(self._launcher, view)
         kept = self._logs.keep(lease, view, sights)
@@ -545,14 +548,15 @@ class Reconciler:
 
     def _act(self, lease: Lease, view: View, live: Sequence[Trial]) -> bool:
         """Start and stop what the database says should be; true if something could not be started."""
-        due = []
+        due, renewal = [], Renewal(self._database, lease)
         for trial in live:
             if current(trial).stop_reason is not None:
+                renewal.renew()
                 self._launcher.stop(view.attempt_ref(trial), self._pace.stop_grace_seconds)
             elif current(trial).state == AttemptState.LAUNCHING and current(trial).not_before is None:
                 due.append(trial)
         refused: dict[int, LaunchFailed] = {}
-        failures = self._launch([_spec(view, trial) for trial in due])
+        failures = self._launch([_spec(view, trial) for trial in due], renewal)
         for trial, failure in zip(due, failures, strict=True):
             if failure is not None:
                 log.error("attempt not started", trial=trial.number, reason=str(failure))
@@ -566,10 +570,11 @@ class Reconciler:
                     tell_refused(trial, refused[trial.id])
         return True
 
-    def _launch(self, specs: Sequence[AttemptSpec]) -> list[LaunchFailed | None]:
+    def _launch(self, specs: Sequence[AttemptSpec], renewal: Renewal) -> list[LaunchFailed | None]:
         """Start attempts, side by side if the platform can; why each of them was not."""
 
         def launch(spec: AttemptSpec) -> LaunchFailed | None:
+            renewal.renew()
             try:
                 self._launcher.launch(spec)
             except LaunchFailed as error:
