@@ -359,6 +359,7 @@ class TestSeveralReplicas:
         for each in told[:3]:
             assert (each["MASTER_ADDR"], each["MASTER_PORT"], each["WORLD_SIZE"]) == (master, "2223", "3")
             assert each["JAX_COORDINATOR_ADDRESS"] == f"{master}:2223"
+            assert (each["LOCAL_RANK"], each["LOCAL_WORLD_SIZE"]) == ("0", "1")
 
 
 @pytest.fixture(scope="module")
