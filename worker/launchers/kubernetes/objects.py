@@ -209,12 +209,13 @@ def container_of(
         memory: goes before what the hardware says.
     """
     limits = {"memory": memory or hardware.memory or settings.memory, **hardware.limits}
+    requests = {"cpu": hardware.cpu or settings.cpu, **limits, **hardware.requests}
     built: dict[str, Any] = {
         **_HARDENED_CONTAINER,
         "name": CONTAINER,
         "image": image,
         "env": [{"name": name, "value": literal(value)} for name, value in variables.items()],
-        "resources": {"requests": {"cpu": hardware.cpu or settings.cpu, **limits}, "limits": limits},
+        "resources": {"requests": requests, "limits": limits},
     }
     if settings.pull_policy is not None:
         built["imagePullPolicy"] = settings.pull_policy
