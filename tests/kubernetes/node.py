@@ -209,6 +209,9 @@ class Cluster(ControlPlane):
             "clusterDNS": [self.machine],
             "clusterDomain": DOMAIN,
             "imageGCHighThresholdPercent": 100,
+            # So that tests see logs begin anew, which they do elsewhere after ten times as much.
+            "containerLogMaxSize": "1Mi",
+            "containerLogMonitorInterval": "3s",
             "evictionHard": {
                 "memory.available": "100Mi",
                 "nodefs.available": "1%",
