@@ -54,7 +54,7 @@ from tests.model.workers import Cut, DatabaseAway, PlatformAway, Worker
 from tests.stored_rows import NOW, empty_database
 from tuning.stopping.protocol import StopDecision
 from tuning.trials import Goal, Point
-from worker.reconcile import Pace
+from worker.pace import Pace
 
 PACE = Pace(
     poll_seconds=1.0,
