@@ -84,6 +84,13 @@ def test_there_are_only_so_many() -> None:
     assert fields(refusal(forbidding(many))) == [f"{AT}.forbidden[0].conditions[0].values"]
 
 
+@pytest.mark.parametrize("bound", ["Infinity", "NaN", 1e308])
+def test_a_grid_with_rules_and_without_an_end_is_refused_for_its_bound(bound: Any) -> None:
+    endless = {"parameterName": "n", "type": "INTEGER", "minValue": 1, "maxValue": bound}
+    wrong = conditional(SGD, last=endless, algorithm="GRID_SEARCH")
+    assert fields(refusal(wrong)) == [f"{AT}.params[2].max_value"]
+
+
 class TestInitialTrials:
     @staticmethod
     def beginning(**values: Any) -> dict[str, Any]:
