@@ -211,7 +211,7 @@ class Studies:
             return study
 
     def drop(self, job_pk: int) -> None:
-        """Forget a job that has ended."""
+        """Forget a job that has ended, or of which something may be known that is not so."""
         with self._lock:
             self._kept.pop(job_pk, None)
 
