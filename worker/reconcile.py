@@ -40,6 +40,7 @@ from worker.observe import Sight, observe
 from worker.pace import Pace, time_limit
 from worker.platform_waits import none_has_begun, why_waiting
 from worker.quiet import Quiet, is_quiet
+from worker.renewal import Renewal
 from worker.starting import start_and_stop
 from worker.stopping import report_stops, stop_hopeless
 from worker.study import Studies
@@ -184,9 +185,11 @@ class Reconciler:
     # From the first trial to the last
 
     def _look_after_trials(self, lease: Lease, view: View) -> bool:
+        renewal = Renewal(self._database, lease)
         for trial in view.live:
             # Before it is looked at: what is not there then, and is closed for it, must never come.
             if current(trial).stop_reason is not None:
+                renewal.renew()
                 self._launcher.stop(view.attempt_ref(trial), self._pace.stop_grace_seconds)
         sights = observe(self._launcher, view)
         kept = self._logs.keep(lease, view, sights)

@@ -15,6 +15,7 @@ from store.states import AttemptState
 from store.trials import live_trials
 from worker.closing import tell_refused
 from worker.launchers.protocol import AttemptSpec, Launcher, LaunchFailed
+from worker.renewal import Renewal
 from worker.resources import Share
 from worker.trial_spec import attempt_spec
 from worker.view import View, current
@@ -34,14 +35,15 @@ def start_and_stop(
 
     Whoever dies in between, or after it, is followed by another that does it again: names are deterministic.
     """
-    due = []
+    due, renewal = [], Renewal(database, lease)
     for trial in live:
         if current(trial).stop_reason is not None:
+            renewal.renew()
             launcher.stop(view.attempt_ref(trial), stop_grace_seconds)
         elif current(trial).state == AttemptState.LAUNCHING and current(trial).not_before is None:
             due.append(trial)
     refused: dict[int, LaunchFailed] = {}
-    failures = _launch(launcher, [_spec(view, trial) for trial in due])
+    failures = _launch(launcher, [_spec(view, trial) for trial in due], renewal)
     for trial, failure in zip(due, failures, strict=True):
         if failure is not None:
             log.error("attempt not started", trial=trial.number, reason=str(failure))
@@ -64,10 +66,11 @@ def commands(view: View, trial: Trial) -> list[NewEntry]:
     return [NewEntry(replica.name, number, "INFO", command) for replica in spec.cluster.replicas]
 
 
-def _launch(launcher: Launcher, specs: Sequence[AttemptSpec]) -> list[LaunchFailed | None]:
+def _launch(launcher: Launcher, specs: Sequence[AttemptSpec], renewal: Renewal) -> list[LaunchFailed | None]:
     """Start attempts, side by side if the platform can; why each of them was not."""
 
     def launch(spec: AttemptSpec) -> LaunchFailed | None:
+        renewal.renew()
         try:
             launcher.launch(spec)
         except LaunchFailed as error:
