@@ -107,10 +107,13 @@ class Reconciler:
                 view = look(self._database, job_pk, self._launcher.objects_dir)
         except LeaseLost as lost:
             log.warning("lease lost", reason=str(lost))
+            self._studies.drop(job_pk)
             looked = False
         except Exception:
             # Nobody's fault that is known: the job stays as it is and is looked at again, not at once.
             log.exception("look at a job failed")
+            # It may have taken in what was not written then.
+            self._studies.drop(job_pk)
             self._put_off(lease)
         finally:
             structlog.contextvars.unbind_contextvars("project", "job")
