@@ -1,5 +1,6 @@
 """The search that a job asks for (docs/contract.md 2.5, 2.6)."""
 
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import FailFast, Field
@@ -51,6 +52,16 @@ class ParameterSpec(Message):
         list[ParameterCondition],
         Field(description="Ours: what must hold for it to be active.", default_factory=list),
     ]
+
+    @cached_property
+    def categories(self) -> frozenset[str]:
+        """Its categorical values, to look others up in: there may be very many of both."""
+        return frozenset(self.categorical_values)
+
+    @cached_property
+    def numbers(self) -> frozenset[float]:
+        """Its discrete values, likewise."""
+        return frozenset(self.discrete_values)
 
 
 class SearchAlgorithm(Message):

@@ -167,12 +167,12 @@ def read_value(parameter: ParameterSpec, text: str) -> int | float | str:
         ValueError: it is none; the message says what would be right.
     """
     if parameter.type == ParameterType.CATEGORICAL:
-        if text not in parameter.categorical_values:
+        if text not in parameter.categories:
             raise ValueError("is not among its categoricalValues")
         return text
     number = number_of(text)
     if parameter.type == ParameterType.DISCRETE:
-        if number not in parameter.discrete_values:
+        if number not in parameter.numbers:
             raise ValueError("is not among its discreteValues")
         return number
     low, high = parameter.min_value or 0.0, parameter.max_value or 0.0

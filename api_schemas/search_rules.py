@@ -32,6 +32,13 @@ def hyperparameter_violations(spec: HyperparameterSpec) -> Iterator[FieldViolati
     if spec.early_stopping is not None:
         enabled = bool(spec.enable_trial_early_stopping)
         yield from early_stopping_violations(f"{AT}.early_stopping", spec.early_stopping, enabled)
+    wrong = list(_params_violations(spec))
+    yield from wrong
+    if not wrong:  # Else nobody knows what points of the space are.
+        yield from initial_violations(AT, spec)
+
+
+def _params_violations(spec: HyperparameterSpec) -> Iterator[FieldViolation]:
     first_of: dict[str, int] = {}
     for index, parameter in enumerate(spec.params):
         at = f"{AT}.params[{index}]"
@@ -46,7 +53,6 @@ def hyperparameter_violations(spec: HyperparameterSpec) -> Iterator[FieldViolati
             yield FieldViolation(
                 f"{at}.type", f"GRID_SEARCH can't enumerate the DOUBLE '{shortened(name)}'; make it DISCRETE."
             )
-    yield from initial_violations(AT, spec)
 
 
 def _count_violations(spec: HyperparameterSpec) -> Iterator[FieldViolation]:

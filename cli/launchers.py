@@ -86,6 +86,7 @@ def _kubernetes(settings: Settings, ended: Callable[[JobRef], None]) -> "Kuberne
         user=settings.kubernetes_user,
         cpu=settings.kubernetes_cpu,
         memory=settings.kubernetes_memory,
+        max_disk_bytes=settings.max_disk_bytes,
         accelerators={
             kind: Accelerator(each.resource, each.node_selector, each.tolerations)
             for kind, each in settings.kubernetes_accelerators.items()

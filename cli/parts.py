@@ -34,7 +34,8 @@ from worker.launchers.gpus import find_gpus
 from worker.launchers.local import LocalLauncher
 from worker.launchers.machine_memory import find_memory
 from worker.launchers.protocol import JobRef, Launcher
-from worker.reconcile import Pace, Reconciler
+from worker.pace import Pace
+from worker.reconcile import Reconciler
 from worker.retention import Kept, Retention
 from worker.study import Studies
 from worker.suggesting_processes import SuggestingProcesses

@@ -22,6 +22,7 @@ def main() -> None:
     run.add_argument("--jobs", type=int, default=1, help="searches at a time (default: 1)")
     report = commands.add_parser("report", help="print what a results file says")
     report.add_argument("--ours", default="vernier", help="whose regret is compared (default: vernier)")
+    report.add_argument("--contestants", nargs="+", help="which to show, in this order (default: all)")
     report.add_argument("--picture", type=Path, help="write any-time curves to this SVG file")
     for command in (run, report):
         command.add_argument("results", type=Path, help="JSON lines, one search each")
@@ -74,6 +75,11 @@ def main() -> None:
         )
     else:
         runs = read_runs(arguments.results)
+        if arguments.contestants:
+            order = {name: place for place, name in enumerate(arguments.contestants)}
+            runs = sorted(
+                (run for run in runs if run.contestant in order), key=lambda run: order[run.contestant]
+            )
         names = [task.name for task in tasks]
         show(runs, names, arguments.batch, arguments.ours)
         if arguments.picture:

@@ -11,7 +11,23 @@ from benchmarks.search.statistics import FLOOR, best_so_far
 
 _WIDTH, _HEIGHT, _COLUMNS = 260, 170, 3
 _LEFT, _TOP, _LEGEND = 40, 30, 40
-_COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#7f3c8d")
+_COLOURS = (
+    "#000000",
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#999999",
+    "#7f3c8d",
+    "#a5aa99",
+    "#80ba5a",
+    "#6b4c2a",
+    "#11a579",
+    "#f2b701",
+    "#3969ac",
+)
 
 
 def picture(runs: Sequence[Run], tasks: Sequence[str], batch: int) -> str:

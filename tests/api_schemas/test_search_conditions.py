@@ -1,5 +1,6 @@
 """Conditional parameters and forbidden combinations (docs/contract.md 6.7): what is read, what is refused."""
 
+import time
 from typing import Any
 
 import pytest
@@ -82,6 +83,23 @@ def test_there_are_only_so_many() -> None:
     assert fields(refusal(forbidding(*[SGD] * 101))) == [AT]
     many = {"parameterName": "batch", "values": ["32"] * 1001}
     assert fields(refusal(forbidding(many))) == [f"{AT}.forbidden[0].conditions[0].values"]
+
+
+@pytest.mark.parametrize("bound", ["Infinity", "NaN", 1e308])
+def test_a_grid_with_rules_and_without_an_end_is_refused_for_its_bound(bound: Any) -> None:
+    endless = {"parameterName": "n", "type": "INTEGER", "minValue": 1, "maxValue": bound}
+    wrong = conditional(SGD, last=endless, algorithm="GRID_SEARCH")
+    assert fields(refusal(wrong)) == [f"{AT}.params[2].max_value"]
+
+
+def test_values_are_looked_up_not_searched_for() -> None:
+    """Ten megabytes have room for a million categories, of which conditions name a hundred thousand."""
+    names = [str(number) for number in range(20_000)]
+    many = {"parameterName": "many", "type": "CATEGORICAL", "categoricalValues": names}
+    last = {"conditions": [{"parameterName": "many", "values": names[-1000:]}]}
+    began = time.process_time()
+    assert training(tuning_job(many, forbidden=[last] * 5)).hyperparameters
+    assert time.process_time() - began < 2.0
 
 
 class TestInitialTrials:

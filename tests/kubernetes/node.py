@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.kubernetes.cluster import ControlPlane
 from tests.kubernetes.images import PAUSE, images
 from tests.kubernetes.names_server import NamesServer
-from tests.kubernetes.programs import PLUGINS, NoKubernetes, cache, program
+from tests.kubernetes.programs import PLUGINS, NoKubernetes, cache, need_root, program
 from tests.running_service import wait_until
 
 NAME = "node1"
@@ -40,8 +40,7 @@ class Cluster(ControlPlane):
     machine = f"{NET}.1"
 
     def __init__(self) -> None:
-        if os.geteuid() != 0:
-            raise NoKubernetes("a node of Kubernetes needs root: run the tests as root, or in a container")
+        need_root()
         for name in ("containerd", "ctr", "runc", "iptables", "conntrack", "ip", "nsenter"):
             program(name)
         if not (PLUGINS / "bridge").exists():
@@ -210,6 +209,9 @@ class Cluster(ControlPlane):
             "clusterDNS": [self.machine],
             "clusterDomain": DOMAIN,
             "imageGCHighThresholdPercent": 100,
+            # So that tests see logs begin anew, which they do elsewhere after ten times as much.
+            "containerLogMaxSize": "1Mi",
+            "containerLogMonitorInterval": "3s",
             "evictionHard": {
                 "memory.available": "100Mi",
                 "nodefs.available": "1%",

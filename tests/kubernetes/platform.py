@@ -55,6 +55,7 @@ class KubernetesPlatform:
         patience_seconds: float = 120.0,
         max_package_bytes: int = 10**8,
         max_output_bytes: int = 10**9,
+        max_disk_bytes: int | None = None,
     ) -> KubernetesLauncher:
         settings = PodSettings(
             image=self.image,
@@ -64,6 +65,7 @@ class KubernetesPlatform:
             memory=self.memory,
             grace_seconds=GRACE_SECONDS,
             patience_seconds=patience_seconds,
+            max_disk_bytes=max_disk_bytes,
             queue=self.queue,
             pull_policy="Never",
         )

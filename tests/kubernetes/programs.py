@@ -43,12 +43,35 @@ def program(name: str) -> Path:
         NoKubernetes: nowhere.
     """
     found = shutil.which(name, path=SYSTEM)
+    if found is None and name == "go":
+        raise NoKubernetes("the tests on Kubernetes need Go, 1.21 or newer: see https://go.dev/dl")
     if found is None:
         package = PACKAGES.get(name, name)
         raise NoKubernetes(
             f"the tests on Kubernetes need {name}: install it, as with apt-get install {package}"
         )
     return Path(found)
+
+
+def check() -> Path:
+    """The folder of Kubernetes' own programs, on a machine that can run them; built first if need be.
+
+    Raises:
+        NoKubernetes: it can't.
+    """
+    need_root()
+    for each in PACKAGES:
+        program(each)
+    return built()
+
+
+def need_root() -> None:
+    """
+    Raises:
+        NoKubernetes: who runs this is not root.
+    """
+    if os.geteuid() != 0:
+        raise NoKubernetes("a node of Kubernetes needs root: run the tests as root, or in a container")
 
 
 def built() -> Path:
@@ -143,8 +166,6 @@ def _run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
 
 if __name__ == "__main__":
     try:
-        for each in PACKAGES:
-            program(each)
-        print(built())
+        print(check())
     except NoKubernetes as error:
         sys.exit(str(error))

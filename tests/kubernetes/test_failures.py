@@ -174,3 +174,15 @@ def test_what_prints_too_much_is_ended_and_no_more_of_it_is_kept(platform: Kuber
     assert not status.told_to_stop
     assert len(launcher.read_output(spec.ref, Stream.OUT, 0, 10**6)) == 10_000
     assert lines(platform.folder, "begun") == [""]
+
+
+def test_what_writes_too_much_to_its_nodes_disk_is_ended(platform: KubernetesPlatform) -> None:
+    source = "tell('begun'); open('/tmp/much', 'wb').write(b'x' * 8_000_000); time.sleep(1000)"
+    spec = platform.spec(source)
+    launcher = platform.launcher(max_disk_bytes=1_000_000)
+    launcher.launch(spec)
+    status = end_of(launcher, spec.ref)
+    assert status.exceeded is not None, status
+    assert status.exceeded.limit is Limit.DISK
+    assert "more of its node's disk than it may" in status.exceeded.sentence
+    assert lines(platform.folder, "begun") == [""]

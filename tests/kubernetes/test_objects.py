@@ -268,6 +268,18 @@ class TestWhatAJobAsksFor:
         ):
             self._pod(Container(disk_type="pd-odd"))
 
+    @pytest.mark.parametrize(
+        ("disk_gb", "requested", "most"), [(0, "0", "5000"), (200, "5000", "5000")], ids=["any", "a disk"]
+    )
+    def test_a_trial_has_no_more_of_a_disk_than_it_may_have_at_all(
+        self, disk_gb: int, requested: str, most: str
+    ) -> None:
+        settings = replace(SETTINGS, max_disk_bytes=5000)
+        (job,) = _objects(_spec(containers={Role.MASTER: Container(disk_gb=disk_gb)}), settings)
+        resources = _container(job)["resources"]
+        assert resources["limits"]["ephemeral-storage"] == most
+        assert resources["requests"]["ephemeral-storage"] == requested
+
     def test_an_account_gives_its_rights_and_no_token(self) -> None:
         pod = self._pod(service_account="trainer@p.iam.gserviceaccount.com")
         assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == ("trainer", False)
@@ -359,6 +371,7 @@ class TestSeveralReplicas:
         for each in told[:3]:
             assert (each["MASTER_ADDR"], each["MASTER_PORT"], each["WORLD_SIZE"]) == (master, "2223", "3")
             assert each["JAX_COORDINATOR_ADDRESS"] == f"{master}:2223"
+            assert (each["LOCAL_RANK"], each["LOCAL_WORLD_SIZE"]) == ("0", "1")
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import pytest
 
 from store.objects.names import Place
 from worker.elsewhere.remote import RemoteObject
+from worker.metrics import mirror
 from worker.metrics.mirror import OVERLAP_BYTES, PIECE_BYTES, age, refresh
 
 PLACE = Place("bucket", "runs/1")
@@ -166,3 +167,17 @@ def test_a_job_dir_may_be_a_whole_bucket(elsewhere: Elsewhere, tmp_path: Path) -
     elsewhere.put("eval/events.out.tfevents.1", b"events")
     refresh(elsewhere, Place("bucket", ""), tmp_path, math.inf)
     assert (tmp_path / COPY).read_bytes() == b"events"
+
+
+def test_no_more_is_copied_than_a_trial_may_have(
+    elsewhere: Elsewhere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "MOST_BYTES", 20)
+    elsewhere.put(NAME, b"x" * 12)
+    assert refresh(elsewhere, PLACE, tmp_path, math.inf) == []
+    elsewhere.put("runs/1/more.tfevents", b"y" * 9)
+    (problem,) = refresh(elsewhere, PLACE, tmp_path, math.inf)
+    assert "bucket/runs/1/more.tfevents is not read further" in problem
+    assert refresh(elsewhere, PLACE, tmp_path, math.inf) == [problem], "told in the same words"
+    assert (tmp_path / COPY).read_bytes() == b"x" * 12
+    assert not (tmp_path / "files" / "more.tfevents").exists()

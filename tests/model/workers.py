@@ -22,7 +22,8 @@ from sqlalchemy.orm import Session
 from store.database import Database
 from tests.model.platform import SimulatedPlatform
 from worker.launchers.protocol import Launcher
-from worker.reconcile import Pace, Reconciler
+from worker.pace import Pace
+from worker.reconcile import Reconciler
 
 
 class Fate(StrEnum):

@@ -53,8 +53,8 @@ from tests.model.watch import PROJECT, Broken, Promise, Watch
 from tests.model.workers import Cut, DatabaseAway, PlatformAway, Worker
 from tests.stored_rows import NOW, empty_database
 from tuning.stopping.protocol import StopDecision
-from tuning.trials import Goal, Point
-from worker.reconcile import Pace
+from tuning.trials import Point
+from worker.pace import Pace
 
 PACE = Pace(
     poll_seconds=1.0,
@@ -286,12 +286,15 @@ class World:
 class _GivesUpTheNegative:
     """A stopping rule that has much to do: a trial whose last value is below zero is stopped."""
 
-    def __init__(self, goal: Goal) -> None:
-        pass
-
-    def decide(self, running: Sequence[Point], finished: object) -> StopDecision | None:
+    def decide(
+        self, running: Sequence[Point], finished: object, beside: object, *, seconds: float
+    ) -> StopDecision | None:
         last = running[-1] if running else None
         return None if last is None or last.value >= 0 else StopDecision("model", last.step, last.value, 0, 1)
+
+
+def _stopper_of(spec: HyperparameterSpec) -> _GivesUpTheNegative | None:
+    return _GivesUpTheNegative() if spec.enable_trial_early_stopping else None
 
 
 @contextmanager
@@ -310,7 +313,7 @@ def _quiet() -> Iterator[Counter[str]]:
         raise structlog.DropEvent
 
     with ExitStack() as stack:
-        stack.enter_context(patch.object(worker.study, "MedianStoppingRule", _GivesUpTheNegative))
+        stack.enter_context(patch.object(worker.study, "stopper_of", _stopper_of))
         # Loggers of their own for as long as this lasts: one that is used keeps what it was told then.
         for name, module in list(sys.modules.items()):
             if name.startswith("worker.") and hasattr(module, "log"):

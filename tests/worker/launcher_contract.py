@@ -211,7 +211,9 @@ class LauncherContract:
         self, launcher: Launcher, platform: Platform, source: str, exit_code: int
     ) -> None:
         ref = self.held(launcher, platform, source)
-        assert launcher.observe([ref])[ref] == AttemptStatus(AttemptPhase.RUNNING)
+        running = AttemptStatus(AttemptPhase.RUNNING)
+        # A platform may hear a moment later that a program has begun.
+        wait_until(lambda: launcher.observe([ref])[ref] == running, 30)
         (platform.folder / "go").touch()
         assert end_of(launcher, ref) == AttemptStatus(AttemptPhase.ENDED, exit_code)
         assert launcher.observe([ref])[ref] == AttemptStatus(AttemptPhase.ENDED, exit_code), "and stays so"

@@ -46,6 +46,12 @@ while not (folder / "go").exists():
     time.sleep(0.01)
 """
 
+HEEDLESS = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+"""
+"""It takes a while to be rid of."""
+
 
 class Platform(Protocol):
     """What the tests need of a platform besides its launcher."""
@@ -189,7 +195,7 @@ class PreparationContract:
     def test_what_is_no_longer_wanted_is_abandoned(
         self, launcher: Launcher, platform: Platform, folder: Path
     ) -> None:
-        package = source_archive(folder, "held", "", HELD_SETUP.format(folder=str(folder)))
+        package = source_archive(folder, "held", "", HEEDLESS + HELD_SETUP.format(folder=str(folder)))
         begun(launcher, PackagesSpec(JOB, (str(package),)), folder)
         assert not launcher.abandon_preparation(JOB)
         wait_until(lambda: platform.launcher().abandon_preparation(JOB), 30)

@@ -14,7 +14,6 @@ from store.objects.names import Place
 from store.states import State
 from tests.stored_rows import add_job
 from tests.worker.test_time_limits import Endless
-from worker import reconcile
 from worker.launchers.protocol import (
     AttemptPhase,
     AttemptRef,
@@ -24,8 +23,10 @@ from worker.launchers.protocol import (
     MetricPlaces,
     PreparationPhase,
 )
-from worker.reconcile import WAITING_POLLS, Pace, Reconciler
+from worker.pace import WAITING_POLLS, Pace
+from worker.reconcile import Reconciler
 from worker.resources import Machine, Need
+from worker.room import Room as SeenRoom
 from worker.study import Study, Suggested
 
 POLL = 3.0
@@ -169,16 +170,16 @@ def test_room_that_appeared_while_it_lined_up_is_offered_to_it(
     for key in (first, second, second):
         room.look(key)
     room.end_trial("first")
-    why_not = reconcile.Room.why_not
+    why_not = SeenRoom.why_not
 
-    def end_the_second(seen: reconcile.Room, need: Need) -> str:
+    def end_the_second(seen: SeenRoom, need: Need) -> str:
         """Just when the first has seen no room, all there is becomes free, and nobody is told."""
         with database.write() as session:
             request_cancel(session.get_one(Job, second), "by its owner", NOW)
             set_state(session.get_one(Job, second), State.CANCELLED)
         return why_not(seen, need)
 
-    monkeypatch.setattr(reconcile.Room, "why_not", end_the_second)
+    monkeypatch.setattr(SeenRoom, "why_not", end_the_second)
     room.look(first)
     assert room.told == [first]
     assert AttemptRef(JobRef("p", "first"), 2, 1) in room.platform.statuses

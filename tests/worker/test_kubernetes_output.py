@@ -8,7 +8,17 @@ from typing import Any, cast
 import pytest
 
 from worker.launchers.kubernetes.api import ApiServer
-from worker.launchers.kubernetes.output import keep, output_file
+from worker.launchers.kubernetes.lines import START
+from worker.launchers.kubernetes.output import (
+    GAP,
+    Kept,
+    Overtaken,
+    append,
+    keep,
+    kept_bytes,
+    output_file,
+    taken,
+)
 
 
 class Logs:
@@ -96,3 +106,69 @@ def test_a_pod_that_takes_anothers_place_goes_on_in_the_same_file(logs: Logs, tm
 def test_bytes_stay_what_they_are(logs: Logs, tmp_path: Path) -> None:
     logs.printed["x"] = [(1.0, b"caf\xe9\0 \r\n"), (1.1, b"2026-11-21T10:00:09.000000000Z fake\n")]
     assert _kept(logs, tmp_path) == b"caf\xe9\0 \r\n2026-11-21T10:00:09.000000000Z fake\n"
+
+
+def test_lines_of_two_streams_come_in_the_order_of_the_log_whatever_their_times(
+    logs: Logs, tmp_path: Path
+) -> None:
+    lines = [(2.0, b"a\n"), (2.000003, b"b\n"), (2.000002, b"c\n"), (1.999999, b"d\n"), (2.1, b"e\n")]
+    for count in range(1, len(lines) + 1):
+        logs.printed["x"] = lines[:count]
+        assert _kept(logs, tmp_path) == b"".join(text for _, text in lines[:count])
+
+
+def test_the_last_line_of_all_needs_no_end(logs: Logs, tmp_path: Path) -> None:
+    logs.printed["x"] = [(1.0, b"whole\n"), (1.1, b"last")]
+    assert _kept(logs, tmp_path) == b"whole\n"
+    for _ in range(2):
+        keep(cast(ApiServer, logs), [_pod()], tmp_path, ended=True)
+        assert output_file(tmp_path).read_bytes() == b"whole\nlast"
+
+
+class TestGaps:
+    """Where a node has begun a new log, and what was taken last is gone with the old one."""
+
+    @pytest.fixture(autouse=True)
+    def _begun_anew(self, logs: Logs, tmp_path: Path) -> None:
+        logs.printed["x"] = [(1.0, b"a\n")]
+        assert _kept(logs, tmp_path) == b"a\n"
+        logs.printed["x"] = []
+
+    @pytest.mark.parametrize("second", [1.2, 9.0], ids=["at once", "later"])
+    def test_what_comes_after_one_is_kept_with_a_line_that_tells_of_it(
+        self, logs: Logs, tmp_path: Path, second: float
+    ) -> None:
+        assert _kept(logs, tmp_path) == b"a\n", "it may be the last that there was"
+        logs.printed["x"] = [(second, b"c\n"), (second + 0.1, b"d\n")]
+        for _ in range(2):
+            assert _kept(logs, tmp_path) == b"a\n" + GAP + b"c\nd\n"
+
+    def test_one_can_be_left_open_for_who_has_heard_what_was_in_between(
+        self, logs: Logs, tmp_path: Path
+    ) -> None:
+        logs.printed["x"] = [(3.0, b"c\n")]
+        place = taken(tmp_path, "u-x")
+        kept = keep(cast(ApiServer, logs), [_pod()], tmp_path, over_gaps=False)
+        assert kept == Kept(waits=True)
+        assert append(tmp_path, "u-x", place, [((2 * 10**9, 1), b"b\n")], 100).fits
+        assert output_file(tmp_path).read_bytes() == b"a\nb\n"
+
+    def test_at_the_end_there_is_one_also_where_nothing_follows(self, logs: Logs, tmp_path: Path) -> None:
+        keep(cast(ApiServer, logs), [_pod()], tmp_path, ended=True)
+        assert output_file(tmp_path).read_bytes() == b"a\n" + GAP
+
+
+class TestAppending:
+    def test_what_two_have_heard_is_kept_once(self, logs: Logs, tmp_path: Path) -> None:
+        lines = [((10**9, 1), b"a\n"), ((10**9, 2), b"b\n")]
+        assert append(tmp_path, "u-x", START, lines, 100) == Kept()
+        with pytest.raises(Overtaken):
+            append(tmp_path, "u-x", START, lines, 100)
+        assert append(tmp_path, "u-x", (10**9, 2), [((10**9, 3), b"c\n")], 100) == Kept()
+        assert output_file(tmp_path).read_bytes() == b"a\nb\nc\n"
+        assert kept_bytes(tmp_path) == 6
+
+    def test_no_more_is_kept_than_may_be(self, logs: Logs, tmp_path: Path) -> None:
+        lines = [((second, 1), b"12345\n") for second in range(5)]
+        assert not append(tmp_path, "u-x", START, lines, 10).fits
+        assert kept_bytes(tmp_path) == 12, "to the end of a line"

@@ -1,7 +1,9 @@
 """Attempts are launched side by side where the platform can do that; what is refused is told of each."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -12,6 +14,7 @@ from store.states import State
 from store.trials import trials_of
 from tests.stored_rows import NOW, add_job
 from tests.worker.test_time_limits import PACE, Endless
+from worker import renewal
 from worker.launchers.protocol import (
     AttemptRef,
     AttemptSpec,
@@ -83,3 +86,64 @@ def test_what_is_refused_is_told_of_its_own_trial_only(
         job = session.get_one(Job, job_pk)
         failed = {trial.number for trial in trials_of(session, job) if trial.state == State.FAILED}
     assert failed == {2, 3}
+
+
+class Slow(Wide):
+    """A platform that takes long for each trial, one after the other."""
+
+    launches_at_once = 1
+
+    def __init__(self, folder: Path, meanwhile: Callable[[int], None]) -> None:
+        super().__init__(folder)
+        self._meeting = threading.Barrier(1)
+        self._meanwhile = meanwhile
+
+    def launch(self, spec: AttemptSpec) -> None:
+        self._meanwhile(spec.ref.trial)
+        super().launch(spec)
+
+
+@pytest.fixture
+def passing(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Lets time pass for whoever renews leases."""
+    passed = [0.0]
+    monkeypatch.setattr(renewal, "time", SimpleNamespace(monotonic=lambda: passed[0]))
+
+    def add(seconds: float) -> None:
+        passed[0] += seconds
+
+    return add
+
+
+def test_the_lease_is_renewed_while_many_are_launched(
+    database: Database, tmp_path: Path, job_pk: int, passing: Callable[[float], None]
+) -> None:
+    until: list[float] = []
+
+    def meanwhile(trial: int) -> None:
+        with database.write() as session:
+            job = session.get_one(Job, job_pk)
+            assert job.lease_expires_at is not None
+            until.append(job.lease_expires_at)
+            job.lease_expires_at -= 1.0  # As if time had passed in the database, too.
+        passing(PACE.lease_seconds / 2)
+
+    platform = Slow(tmp_path, meanwhile)
+    Reconciler(database, cast(Launcher, platform), PACE, "a worker", lambda: NOW).reconcile(job_pk)
+    assert len(until) == TRIALS
+    assert min(until) > until[0] - 0.5, "each found it renewed"
+
+
+def test_who_has_lost_the_job_while_it_launched_launches_no_more(
+    database: Database, tmp_path: Path, job_pk: int, passing: Callable[[float], None]
+) -> None:
+    def meanwhile(trial: int) -> None:
+        passing(PACE.lease_seconds / 2)
+        if trial == 2:
+            with database.write() as session:
+                session.get_one(Job, job_pk).lease_fence += 1
+
+    platform = Slow(tmp_path, meanwhile)
+    reconciler = Reconciler(database, cast(Launcher, platform), PACE, "a worker", lambda: NOW)
+    assert not reconciler.reconcile(job_pk)
+    assert sorted(ref.trial for ref in platform.statuses) == [1, 2]

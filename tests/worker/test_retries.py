@@ -24,7 +24,8 @@ from worker.launchers.protocol import (
     MemoryUse,
     PreparationPhase,
 )
-from worker.reconcile import Pace, Reconciler
+from worker.pace import Pace
+from worker.reconcile import Reconciler
 
 
 class Refusing(Endless):

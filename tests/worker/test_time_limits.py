@@ -23,7 +23,8 @@ from worker.launchers.protocol import (
     PreparationPhase,
     Stream,
 )
-from worker.reconcile import Pace, Reconciler
+from worker.pace import Pace
+from worker.reconcile import Reconciler
 from worker.resources import Machine
 
 HALF_AN_HOUR = 1800.0

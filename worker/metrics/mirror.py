@@ -20,6 +20,8 @@ from worker.elsewhere.remote import RemoteObject
 OVERLAP_BYTES = 4096
 PIECE_BYTES = 8 * 2**20
 MARK = "tfevents"
+MOST_BYTES = 2**30
+"""Of one trial's event files together. What it writes is its own affair; this machine's disk is not."""
 
 
 class Source(Protocol):
@@ -48,9 +50,19 @@ def refresh(source: Source, place: Place, folder: Path, not_after: float) -> lis
             versions = json.loads(noted.read_text())
     (folder / "files").mkdir(parents=True, exist_ok=True)
     problems = []
+    size = 0
     for remote in source.list_below(place):
         below = remote.name[len(place.name) + 1 :] if place.name else remote.name
-        if MARK not in below.rpartition("/")[2] or versions.get(remote.name) == remote.version:
+        if MARK not in below.rpartition("/")[2]:
+            continue
+        size += remote.size
+        if versions.get(remote.name) == remote.version:
+            continue
+        if size > MOST_BYTES:
+            problems.append(
+                f"{place.bucket}/{remote.name} is not read further: with it there are more than {MOST_BYTES} "
+                "bytes of event files"
+            )
             continue
         problem = name_problem(below)
         if problem is not None:

@@ -22,6 +22,8 @@ PASSING = frozenset({401, 408, 429})
 """Statuses besides 5xx after which the same request may be answered."""
 SILENCE_SECONDS = 10.0
 """How much longer than it was asked for a watch may be silent."""
+QUIET_LOG_SECONDS = 600.0
+"""A log in which nothing comes for so long is asked for anew, whatever is between here and there."""
 
 JOBS = "/apis/batch/v1/namespaces/{}/jobs"
 PODS = "/api/v1/namespaces/{}/pods"
@@ -47,6 +49,29 @@ class Refused(Exception):
     def is_for_now(self) -> bool:
         """Whether it may be granted later: a quota is used up, or someone else was quicker."""
         return self.status == 409 or (self.status == 403 and "exceeded quota" in str(self))
+
+
+class LiveLog:
+    """What a container prints, a line at a time, as it comes; to be gone through once.
+
+    Raises:
+        Unreachable: it broke off, or nothing was printed for `QUIET_LOG_SECONDS`.
+    """
+
+    def __init__(self, answer: Any, failures: Failures) -> None:
+        self._answer = answer
+        self._failures = failures
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from _lines(self._answer, self._failures)
+        finally:
+            self._answer.close()
+
+    def end(self) -> None:
+        """Let it come to its end now; from any thread."""
+        with suppress(ValueError, OSError):  # It has by itself.
+            self._answer.shutdown()
 
 
 class ApiServer:
@@ -83,6 +108,7 @@ class ApiServer:
             raise Unreachable(f"the kubeconfig can't be read: {' '.join(str(error).split())}") from error
         self.namespace = namespace or of_context or "default"
         configuration.connection_pool_maxsize = 20
+        configuration.keep_alive = True  # Who listens for hours must notice that nobody is there any more.
         # Requests are repeated by who knows whether that makes sense.
         configuration.retries = False
         self._client = client.ApiClient(configuration)
@@ -169,11 +195,8 @@ class ApiServer:
         Args:
             since: RFC 3339, of which full seconds count; None: all of it.
         """
-        query = {"container": container, "timestamps": "true"}
-        if since is not None:
-            query["sinceTime"] = since
         try:
-            answer = self._open("GET", f"{PODS}/{quote(pod)}/log", query)
+            answer = self._open_log(pod, container, since)
         except Refused as error:
             # 400: it waits to start, or its log is gone.
             if error.status in (400, 404):
@@ -183,6 +206,24 @@ class ApiServer:
             yield from _lines(answer, self._failures)
         finally:
             answer.close()
+
+    def follow(self, pod: str, container: str, since: str) -> "LiveLog":
+        """The same, and what it prints from now on, until it ends.
+
+        Args:
+            since: of then there must be a line, without which there is no answer before the next.
+        """
+        return LiveLog(self._open_log(pod, container, since, follow=True), self._failures)
+
+    def _open_log(self, pod: str, container: str, since: str | None, follow: bool = False) -> Any:
+        query = {"container": container, "timestamps": "true"}
+        if since is not None:
+            query["sinceTime"] = since
+        timeout = TIMEOUT
+        if follow:
+            query["follow"] = "true"
+            timeout = (TIMEOUT[0], QUIET_LOG_SECONDS)
+        return self._open("GET", f"{PODS}/{quote(pod)}/log", query, timeout=timeout)
 
     def stop_watching(self) -> None:
         """End the watches that go on in other threads, and any that would begin: they hear nothing more."""

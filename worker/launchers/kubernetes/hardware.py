@@ -9,6 +9,8 @@ from worker.launchers.protocol import Container, LaunchFailed
 
 GPU = "NVIDIA"
 """How the names of the API's types of GPUs begin; the others are TPUs."""
+DISK = "ephemeral-storage"
+"""What a pod has of its node's disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,8 @@ class Hardware:
     memory: str | None = None
     limits: Mapping[str, str] = field(default_factory=dict)
     """{resource: how much of it} besides CPUs and memory."""
+    requests: Mapping[str, str] = field(default_factory=dict)
+    """{resource: how much of it} where that is not the limit."""
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Mapping[str, Any], ...] = ()
 
@@ -45,8 +49,14 @@ def hardware_of(container: Container, settings: PodSettings) -> Hardware:
         limits[accelerator.resource] = str(container.accelerators)
         labels |= accelerator.node_selector
         tolerations += accelerator.tolerations
-    if container.disk_gb:
-        limits["ephemeral-storage"] = f"{container.disk_gb}G"
+    requests = {}
+    if settings.max_disk_bytes is not None:
+        # Without a request of its own the most that it may have would be kept free for it.
+        most = min(settings.max_disk_bytes, container.disk_gb * 10**9 or settings.max_disk_bytes)
+        limits[DISK] = str(most)
+        requests[DISK] = str(most if container.disk_gb else 0)
+    elif container.disk_gb:
+        limits[DISK] = f"{container.disk_gb}G"
     if container.disk_type:
         if container.disk_type not in settings.disk_types:
             known = ", ".join(sorted(settings.disk_types)) or "none"
@@ -55,7 +65,7 @@ def hardware_of(container: Container, settings: PodSettings) -> Hardware:
                 f"{known}"
             )
         labels |= settings.disk_types[container.disk_type]
-    return Hardware(machine.cpu, machine.memory, limits, labels, tuple(tolerations))
+    return Hardware(machine.cpu, machine.memory, limits, requests, labels, tuple(tolerations))
 
 
 def _accelerator(container: Container, settings: PodSettings) -> Accelerator:

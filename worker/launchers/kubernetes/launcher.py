@@ -353,6 +353,7 @@ class KubernetesLauncher:
     def close(self) -> None:
         """Stop watching; attempts go on."""
         self._ends.close()
+        self._printed.close()
         self._mirrors.close()
         self._api.close()
 

@@ -209,12 +209,13 @@ def container_of(
         memory: goes before what the hardware says.
     """
     limits = {"memory": memory or hardware.memory or settings.memory, **hardware.limits}
+    requests = {"cpu": hardware.cpu or settings.cpu, **limits, **hardware.requests}
     built: dict[str, Any] = {
         **_HARDENED_CONTAINER,
         "name": CONTAINER,
         "image": image,
         "env": [{"name": name, "value": literal(value)} for name, value in variables.items()],
-        "resources": {"requests": {"cpu": hardware.cpu or settings.cpu, **limits}, "limits": limits},
+        "resources": {"requests": requests, "limits": limits},
     }
     if settings.pull_policy is not None:
         built["imagePullPolicy"] = settings.pull_policy
@@ -284,9 +285,9 @@ def _metadata(ref: AttemptRef, replica: Replica, owner: str) -> dict[str, Any]:
 
 
 def _meeting(replica: Replica, found: Mapping[Replica, str]) -> dict[str, str]:
-    """What PyTorch's `env://` and JAX read of the environment, which is an extension of ours.
+    """What launchers of PyTorch and JAX put into the environment, which is an extension of ours.
 
-    The primary and the workers meet there, in this order; others have no part in it.
+    The primary and the workers meet there, in this order; others have no part in it (docs/contract.md 4.6).
     """
     members = [each for each in found if each.role in (Role.MASTER, Role.WORKER)]
     if replica not in members:
@@ -298,6 +299,9 @@ def _meeting(replica: Replica, found: Mapping[Replica, str]) -> dict[str, str]:
         "MASTER_PORT": str(PORT + 1),
         "WORLD_SIZE": size,
         "RANK": rank,
+        # A replica is one process, and alone in its pod.
+        "LOCAL_RANK": "0",
+        "LOCAL_WORLD_SIZE": "1",
         "JAX_COORDINATOR_ADDRESS": f"{host}:{PORT + 1}",
         "JAX_NUM_PROCESSES": size,
         "JAX_PROCESS_ID": rank,

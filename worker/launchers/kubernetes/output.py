@@ -1,8 +1,12 @@
 """Keeps what a replica's pods print in a file, to be read from any offset, also when the pods are gone.
 
 The API has no offsets: a log is asked for from a second on, and each line comes with when it was printed. A
-cursor says how far that has been taken; it names the length of the file, so that what was written and not
-accounted for, by a worker that ended in between, is taken back and comes again, the same.
+cursor names the line of each pod that was taken last; what follows it is new. It also names the length of the
+file, so that what was written and not accounted for, by a worker that ended in between, is taken back and
+comes again, the same.
+
+Nodes keep a log until it has a size, and then begin another, of which alone they tell. Where the line that
+was taken last has gone that way, others may have gone with it: that is a gap, and a line says so.
 
 Both streams come as one.
 """
@@ -11,17 +15,29 @@ import fcntl
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from worker.launchers.kubernetes.api import ApiServer
+from worker.launchers.kubernetes.api import ApiServer, Json
+from worker.launchers.kubernetes.lines import START, After, Line, Place, since
 from worker.launchers.kubernetes.objects import CONTAINER
 
-SECOND = 10**9
+GAP = b"[vernier] Output may be missing here: the node had let go of it before it was read.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What came of taking in a log."""
+
+    fits: bool = True
+    """Whether all of it is no more than it may be."""
+    waits: bool = False
+    """Whether there was a gap, which was left open."""
+    goes_on: bool = False
+    """Whether what was taken last is still there, of the newest pod: one can listen from there on."""
 
 
 def output_file(directory: Path) -> Path:
@@ -29,86 +45,146 @@ def output_file(directory: Path) -> Path:
     return directory / "output.log"
 
 
-def keep(api: ApiServer, pods: Sequence[dict[str, Any]], directory: Path, most: int = sys.maxsize) -> bool:
-    """Take in all that is new of what these pods have printed; false if that is more than it may be.
+def kept_bytes(directory: Path) -> int:
+    """How much of that file will stay as it is."""
+    return int(_told(directory)["size"])
+
+
+def taken(directory: Path, pod: str) -> Place:
+    """How far the log of a pod, named by its uid, has been taken."""
+    return _place(_told(directory), pod)
+
+
+def in_order(pods: Iterable[Json]) -> list[Json]:
+    """The pods of a replica, of which each took the place of the one before."""
+    return sorted(pods, key=lambda each: str(each["metadata"]["creationTimestamp"]))
+
+
+def keep(
+    api: ApiServer,
+    pods: Sequence[Json],
+    directory: Path,
+    most: int = sys.maxsize,
+    over_gaps: bool = True,
+    ended: bool = False,
+) -> Kept:
+    """Take in all that is new of what these pods have printed.
 
     Args:
         pods: all of one replica that there are.
         directory: the replica's own.
         most: how many bytes are taken in all, to the end of a line.
+        over_gaps: whether what comes after a gap is taken, too.
+        ended: the pods print no more: a last line needs no end, and a gap nothing that comes after it.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    cursor_file = directory / "output.json"
-    with _locked(directory / "output.lock"), output_file(directory).open("ab") as file:
-        told: dict[str, Any]
-        told = json.loads(cursor_file.read_text()) if cursor_file.exists() else {"size": 0, "pods": {}}
-        file.truncate(told["size"])
-        file.seek(0, os.SEEK_END)
-        for pod in sorted(pods, key=lambda each: str(each["metadata"]["creationTimestamp"])):
+    goes_on = False
+    with _file(directory, most) as file:
+        for pod in in_order(pods):
             uid = pod["metadata"]["uid"]
-            cursor = Cursor(*told["pods"].get(uid, (-1, 0)))
-            since = None if cursor.nanoseconds < 0 else _rfc3339(cursor.nanoseconds // SECOND)
-            for line in api.log(pod["metadata"]["name"], CONTAINER, since):
-                if file.tell() > most:
-                    break
-                if (text := cursor.take(line)) is not None:
-                    file.write(text)
-            told["pods"][uid] = [cursor.nanoseconds, cursor.lines]
-        file.flush()
-        size = os.fstat(file.fileno()).st_size
-        if size != told["size"]:
-            part = cursor_file.with_suffix(".part")
-            part.write_text(json.dumps(told | {"size": size}))
-            part.replace(cursor_file)
-        return size <= most
+            place = file.taken(uid)
+            after, told = After(place), False
+            for new in _new(api.log(pod["metadata"]["name"], CONTAINER, since(place)), after):
+                if after.gap and not told and (new or ended):
+                    if not over_gaps:
+                        return Kept(waits=True)
+                    told = file.add_gap()
+                if not file.add(uid, new):
+                    return Kept(fits=False)
+            if ended and after.unfinished is not None and file.fits:
+                file.add(uid, [after.unfinished])
+            goes_on = file.taken(uid) != place or (not after.gap and place != START)
+        return Kept(fits=file.fits, goes_on=goes_on)
 
 
-@dataclass(slots=True)
-class Cursor:
-    """How far one pod's log has been taken."""
-
-    nanoseconds: int = -1
-    """When the last line was printed, since 1970; -1: there was none."""
-    lines: int = 0
-    """How many lines of that moment have been taken."""
-    _again: int = 0
-    """How many lines of that moment have come again."""
-
-    def take(self, line: bytes) -> bytes | None:
-        """The text of a line that is new; None of one that is not.
-
-        The end of a line that began before the log was asked for has no time, and has been taken with its
-        beginning. A line that has not come to its end will come again.
-        """
-        stamp, _, text = line.partition(b" ")
-        moment = _moment(stamp)
-        if moment is None or moment < self.nanoseconds or not text.endswith(b"\n"):
-            return None
-        if moment > self.nanoseconds:
-            self.nanoseconds, self.lines, self._again = moment, 1, 1
-            return text
-        self._again += 1
-        if self._again <= self.lines:
-            return None
-        self.lines += 1
-        return text
+def _new(lines: Iterable[bytes], after: After) -> Iterator[list[Line]]:
+    yield from map(after.take, lines)
+    yield after.end()
 
 
-def _moment(stamp: bytes) -> int | None:
-    """Nanoseconds since 1970 of a time like 2026-11-21T10:00:00.123456789Z; None if it is none."""
+def append(directory: Path, pod: str, after: Place, lines: Sequence[Line], most: int) -> Kept:
+    """Add the lines of a pod, named by its uid, that come after a place.
+
+    Raises:
+        Overtaken: that is not as far as its log has been taken.
+    """
+    with _file(directory, most) as file:
+        if file.taken(pod) != after:
+            raise Overtaken
+        file.add(pod, lines)
+        return Kept(fits=file.fits)
+
+
+class Overtaken(Exception):
+    """Somebody else has taken a log further."""
+
+
+class _File:
+    """What is kept, open to be added to."""
+
+    def __init__(self, opened: BinaryIO, told: dict[str, Any], most: int) -> None:
+        self._opened = opened
+        self._told = told
+        self._most = most
+
+    @property
+    def fits(self) -> bool:
+        return bool(self._told["size"] <= self._most)
+
+    def taken(self, pod: str) -> Place:
+        return _place(self._told, pod)
+
+    def add(self, pod: str, lines: Sequence[Line]) -> bool:
+        """Add lines of a pod, as long as there is room; false if there is none for one of them."""
+        for place, text in lines:
+            if not self.fits:
+                return False
+            self._write(text)
+            self._told["pods"][pod] = list(place)
+        return True
+
+    def add_gap(self) -> bool:
+        """Say that something may be missing; true, for that was said."""
+        if self.fits:
+            self._write(GAP)
+        return True
+
+    def _write(self, text: bytes) -> None:
+        self._opened.write(text)
+        self._told["size"] += len(text)
+
+
+@contextmanager
+def _file(directory: Path, most: int) -> Iterator[_File]:
+    """What is kept of a replica, to be added to by nobody else meanwhile; what fails adds nothing."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with _locked(directory / "output.lock"), output_file(directory).open("ab") as opened:
+        told = _told(directory)
+        before = told["size"]
+        opened.truncate(before)
+        opened.seek(0, os.SEEK_END)
+        yield _File(opened, told, most)
+        opened.flush()
+        if told["size"] != before:
+            part = _cursor(directory).with_suffix(".part")
+            part.write_text(json.dumps(told))
+            part.replace(_cursor(directory))
+
+
+def _told(directory: Path) -> dict[str, Any]:
     try:
-        text = stamp.decode("ascii")
-        seconds, dot, rest = text[:19], text[19:20], text[20:29]
-        if dot != "." or len(rest) != 9:
-            return None
-        whole = datetime.fromisoformat(seconds + text[29:])
-        return int(whole.timestamp()) * SECOND + int(rest)
-    except ValueError:
-        return None
+        told: dict[str, Any] = json.loads(_cursor(directory).read_text())
+    except FileNotFoundError:
+        return {"size": 0, "pods": {}}
+    return told
 
 
-def _rfc3339(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _place(told: dict[str, Any], pod: str) -> Place:
+    moment, number = told["pods"].get(pod, START)
+    return moment, number
+
+
+def _cursor(directory: Path) -> Path:
+    return directory / "output.json"
 
 
 @contextmanager

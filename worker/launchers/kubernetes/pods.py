@@ -79,6 +79,8 @@ class PodSettings:
     cpu: str = "1"
     memory: str = "2Gi"
     """What each replica requests, and of memory also the most it gets."""
+    max_disk_bytes: int | None = None
+    """The most that a replica may have of its node's disk, the volume not counted; None: any."""
     accelerators: Mapping[str, Accelerator] = field(default_factory=lambda: {ANY: Accelerator()})
     """{a type's name in the API: what it is here}; types that are neither named nor `*` can't be had."""
     machines: Mapping[str, MachineType] = field(default_factory=dict)
