@@ -38,6 +38,10 @@ def main() -> None:
     stop.add_argument("--tasks", choices=early_stopping.SUITES, default="tuning")
     stop.add_argument("--seeds", type=int, default=5, help="how many seeds (default: 5)")
     stop.add_argument("--trials", type=int, default=100, help="trials of a search (default: 100)")
+    stop.add_argument(
+        "--kept", type=float, default=0.0, help="the share that goes on in any case (default: 0)"
+    )
+    stop.add_argument("--probability", type=float, help="of DECAY_CURVE (default: the rule's own)")
     arguments = parser.parse_args()
     if arguments.command == "stop":
         curve_tasks = early_stopping.SUITES[arguments.tasks]
@@ -48,6 +52,8 @@ def main() -> None:
             curve_tasks,
             range(arguments.seeds),
             arguments.trials,
+            arguments.kept,
+            arguments.probability,
         )
         early_stopping.show(early_stopping.read_runs(arguments.results), arguments.search, curve_tasks)
         return

@@ -183,6 +183,14 @@ class TestEarlyStopping:
         assert sum(run.epochs) < 30 * run.whole
         assert all(epochs == run.whole for epochs, found in zip(run.epochs[1:], better, strict=True) if found)
 
+    def test_trials_that_are_kept_run_to_their_ends(self) -> None:
+        task = early_stopping.read("linear-cancer")
+        all_kept = early_stopping.run("RANDOM_SEARCH", "ASHA", task, 0, 20, kept=1.0)
+        none, some = (early_stopping.run("RANDOM_SEARCH", "ASHA", task, 0, 20, kept) for kept in (0.0, 0.5))
+        assert all_kept.epochs == [task.losses.losses.shape[-1]] * 20
+        assert sum(none.epochs) < sum(some.epochs) < sum(all_kept.epochs)
+        assert len({run.key for run in (all_kept, none, some)}) == 3
+
     def test_what_has_been_run_is_not_run_again(self, tmp_path: Path) -> None:
         results = tmp_path / "results.jsonl"
         for _ in range(2):

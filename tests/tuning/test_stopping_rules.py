@@ -164,8 +164,13 @@ class TestDecayCurve:
     def test_a_smaller_probability_stops_later(self) -> None:
         def steps(probability: float) -> int:
             rule = DecayCurvePrediction(Goal.MAXIMIZE, probability=probability)
-            return next(n for n in range(2, 21) if n == 20 or rule.decide(rising(0.7)[:n], self.ENDED))
+            return next(n for n in range(1, 20) if n == 19 or rule.decide(flat[:n], wandering))
 
+        flat = curve(*[0.4] * 19)
+        noises = [0.1 * math.sin(n * n) for n in range(12)]
+        wandering = FinishedCurves(
+            [curve(*[n / 12 + noises[n] * (19 - k) for k in range(1, 20)]) for n in range(12)]
+        )
         assert steps(0.4) <= steps(0.05) <= steps(1e-6)
         assert steps(0.4) < steps(1e-6)
 

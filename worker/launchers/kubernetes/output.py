@@ -87,7 +87,8 @@ def keep(
                 if after.gap and not told and (new or ended):
                     if not over_gaps:
                         return Kept(waits=True)
-                    told = file.add_gap()
+                    file.add_gap(uid)
+                    told = True
                 if not file.add(uid, new):
                     return Kept(fits=False)
             if ended and after.unfinished is not None and file.fits:
@@ -142,11 +143,12 @@ class _File:
             self._told["pods"][pod] = list(place)
         return True
 
-    def add_gap(self) -> bool:
-        """Say that something may be missing; true, for that was said."""
-        if self.fits:
+    def add_gap(self, pod: str) -> None:
+        """Say that something may be missing after what was taken last of a pod, unless that was said."""
+        gaps, place = self._told.setdefault("gaps", {}), list(self.taken(pod))
+        if self.fits and gaps.get(pod) != place:
             self._write(GAP)
-        return True
+            gaps[pod] = place
 
     def _write(self, text: bytes) -> None:
         self._opened.write(text)
