@@ -1,8 +1,8 @@
 """What the filter of projects.jobs.list says (docs/contract.md 1.3): from its text to typed conditions.
 
 The fields are those of a job as its client sees it: jobId, state, the three times, labels, and what
-trainingInput has that is no list. A scalar that was left out counts as its default, as it does on the wire;
-what is inside a message that was left out matches nothing.
+trainingInput has that is no list and no map. A scalar that was left out counts as its default, as it does on
+the wire; what is inside a message that was left out matches nothing.
 """
 
 import re
@@ -19,7 +19,7 @@ from api_schemas.enums import WireEnum
 from api_schemas.filter_language import AllOf, Not, Restriction, Tree, parse_filter, wrong
 from api_schemas.jobs import TrainingInput
 from api_schemas.names import label_problem, shortened
-from api_schemas.scalars import Message
+from api_schemas.scalars import DURATION_SCHEMA, Message
 
 STATES = ("QUEUED", "PREPARING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLING", "CANCELLED")
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.(?P<fraction>\d{1,9}))?([Zz]|[+-]\d\d:\d\d)")
@@ -31,15 +31,17 @@ class Kind(StrEnum):
     TEXT = "text"
     ENUM = "one of some names"
     NUMBER = "a whole number"
+    DOUBLE = "a number"
     DURATION = "a duration"
     BOOLEAN = "true or false"
     TIME = "a time"
     LABELS = "all labels"
     MESSAGE = "a message"
+    MAP = "a map"
     LIST = "a list"
 
 
-ORDERED = frozenset({Kind.TEXT, Kind.NUMBER, Kind.DURATION, Kind.TIME})
+ORDERED = frozenset({Kind.TEXT, Kind.NUMBER, Kind.DOUBLE, Kind.DURATION, Kind.TIME})
 
 
 class Operator(Enum):
@@ -109,7 +111,7 @@ def _positive(written: Restriction, operator: str) -> Filter:
         raise wrong(written.value_at, r"A * goes with : only; write \* if the character is meant.")
     if written.is_prefix and not written.value:
         return Condition(field, Operator.PRESENT, None)
-    if field.kind in (Kind.MESSAGE, Kind.LABELS, Kind.LIST):
+    if field.kind in (Kind.MESSAGE, Kind.LABELS, Kind.LIST, Kind.MAP):
         named = ".".join(field.path)
         raise wrong(
             written.value_at,
@@ -181,12 +183,15 @@ def _field(path: tuple[str, ...], annotation: Any) -> Field:
     holds = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
     if get_origin(holds) is list:
         return Field(path, Kind.LIST)
+    if get_origin(holds) is dict:
+        return Field(path, Kind.MAP)
     if issubclass(holds, Message):
         return Field(path, Kind.MESSAGE)
     if issubclass(holds, WireEnum):
         return Field(path, Kind.ENUM, names=tuple(member.name for member in sorted(holds)))
-    # No trainingInput has a double outside of a list, so a float is a duration.
-    kinds = {str: Kind.TEXT, bool: Kind.BOOLEAN, int: Kind.NUMBER, float: Kind.DURATION}
+    # A duration is seconds here, and so a float like any other.
+    of_float = Kind.DURATION if DURATION_SCHEMA in get_args(annotation) else Kind.DOUBLE
+    kinds = {str: Kind.TEXT, bool: Kind.BOOLEAN, int: Kind.NUMBER, float: of_float}
     return Field(path, kinds[holds], reader=TypeAdapter(annotation))
 
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from api_schemas.errors import FailedPrecondition, FieldViolation, InvalidArgument
 from api_schemas.hyperparameters import HyperparameterSpec
+from api_schemas.parsing import refuse
 from api_schemas.search_rules import hyperparameter_violations
 from store.jobs import find_job
 from store.models import Job
@@ -40,17 +41,15 @@ def effective_hyperparameters(
     left_out = INHERITED if any(key in posted for key in ALGORITHM) else (*INHERITED, *ALGORITHM)
     inherited = {key: previous.hyperparameters[key] for key in left_out if key in previous.hyperparameters}
     effective = {**inherited, **posted}
-    violations = [
+    refuse(
         FieldViolation(
             f"hyperparameters.{field}",
             f"Differs from that of '{name}', whose study is continued; leave it out or give the same.",
         )
         for field in _differing(effective, previous.hyperparameters)
-    ]
+    )
     # The rules have seen what was posted; only here is it known what is searched, and how.
-    violations = violations or list(hyperparameter_violations(HyperparameterSpec.model_validate(effective)))
-    if violations:
-        raise InvalidArgument(violations)
+    refuse(hyperparameter_violations(HyperparameterSpec.model_validate(effective)))
     return effective, previous.id
 
 

@@ -116,6 +116,8 @@ def _with_default(field: Field, raw: ColumnElement[str]) -> ColumnElement[Any]:
     """The value, or its default where it was left out."""
     if field.kind == Kind.NUMBER:
         return func.coalesce(cast(raw, BigInteger), 0)
+    if field.kind == Kind.DOUBLE:
+        return func.coalesce(cast(raw, Double), 0.0)
     if field.kind == Kind.DURATION:
         return func.coalesce(cast(func.rtrim(raw, "s"), Double), 0.0)
     if field.kind == Kind.BOOLEAN:

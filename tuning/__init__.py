@@ -24,6 +24,7 @@ What stands where:
 * `space.py`       the space they span, and its points; the place to import all of these from
 * `rules.py`       spaces with conditions and forbidden combinations
 * `trials.py`      what a suggester is told: finished trials, pending trials, learning curves
+* `endings.py`     where a learning curve will end, which suggesters and stopping rules ask
 * `suggest/`       one algorithm a file, behind one protocol
 * `stopping/`      when to end a running trial early
 * `search.py`      what a search is, told in full

@@ -8,6 +8,7 @@ from typing import Any
 from tuning.search import Search
 from tuning.space import Space, Value, Values
 from tuning.stopping import FinishedCurves, Stopper
+from tuning.stopping.curves import by_step
 from tuning.trials import FinishedTrial, Goal, Outcome, PendingTrial, Point
 
 
@@ -84,7 +85,7 @@ class Study:
     def report(self, trial: Asked, step: int, value: float) -> bool:
         """Keep the objective at a step of a running trial; true if the trial should be given up.
 
-        A value that is not finite is left out.
+        A value that is not finite is left out. Of a step that is reported twice the later value counts.
         """
         if isfinite(value):
             trial.curve.append(Point(step, value))
@@ -104,15 +105,16 @@ class Study:
         Raises:
             ValueError: it has been told already.
         """
-        if self._running.pop(trial.number, None) is not trial:
+        if self._running.get(trial.number) is not trial:
             raise ValueError(f"trial {trial.number} is not running")
-        if objective is None and trial.curve:
-            objective = max(trial.curve, key=lambda point: point.step).value
+        del self._running[trial.number]
+        curve = tuple(by_step(trial.curve))
+        if objective is None and curve:
+            objective = curve[-1].value
         if objective is not None and not isfinite(objective):
             objective = None
         outcome = Outcome.STOPPED_EARLY if trial.is_stopped else Outcome.COMPLETED
         outcome = Outcome.FAILED if failed else outcome
-        curve = tuple(sorted(trial.curve, key=lambda point: point.step))
         finished = FinishedTrial(trial.number, trial.values, outcome, objective, curve)
         self._take(finished)
         return finished

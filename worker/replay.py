@@ -62,13 +62,16 @@ def _replay(study: Study, decision: Decision, trials: Mapping[int, Trial]) -> Re
     try:
         # Made anew for each: whatever the one that was asked had remembered may not matter.
         suggester = search.make()
-    except ValueError:
-        # One that was plugged in, and is no more or refuses its arguments now.
+    except Exception:
+        # One that was plugged in: it is no more, can't be loaded or refuses its arguments now.
         return Replayed(decision, Verdict.OTHER_VERSION, became, [])
     version = suggester.algorithm[:64], suggester.version[:32]
     if version != (decision.algorithm, decision.version):
         return Replayed(decision, Verdict.OTHER_VERSION, became, [])
     history, pending = study.known_at(decision, trials)
-    again = suggester.suggest(history, pending, decision.outcome["asked"])
+    try:
+        again = suggester.suggest(history, pending, decision.outcome["asked"])
+    except Exception:
+        again = []  # It answered once.
     same = again[: len(became)] == became
     return Replayed(decision, Verdict.SAME if same else Verdict.DIFFERENT, became, again)

@@ -35,6 +35,8 @@ from worker.view import View
 
 STUDIES_KEPT = 64
 """Jobs whose studies are kept between looks; others are built again when they are looked at."""
+LISTS = frozenset({"BATCH", "GRID_SEARCH"})
+"""Algorithms that end: asked in this process, without a time limit."""
 _NAMES = count()
 """Each study of this process has a name of its own: one that is built again may know more than before."""
 
@@ -64,7 +66,8 @@ class Study:
         """`ask` asks the search; by default in this process, however long it takes."""
         self.seed = seed
         self.search = search_of(spec, seed)
-        self._ask = ask or AskHere()
+        # What is not in a grid or a list is not tried, so nothing can stand in; and they are quick to say.
+        self._ask = AskHere() if ask is None or self.search.algorithm in LISTS else ask
         self._name = str(next(_NAMES))
         self._stopper = stopper_of(spec)
         self._curves = FinishedCurves()
@@ -211,7 +214,7 @@ class Studies:
             return study
 
     def drop(self, job_pk: int) -> None:
-        """Forget a job that has ended."""
+        """Forget a job that has ended, or of which something may be known that is not so."""
         with self._lock:
             self._kept.pop(job_pk, None)
 

@@ -79,11 +79,16 @@ class SuggestingProcesses:
             process.end()
 
     def _take(self, study: str) -> "_Process":
-        with self._lock:
-            # One that knows the history; else the one that was used last, so that few are used at all.
-            place = next((i for i, process in enumerate(self._idle) if process.knows(study)), -1)
-            if self._idle:
-                return self._idle.pop(place)
+        while True:
+            with self._lock:
+                if not self._idle:
+                    break
+                # One that knows the history; else the one that was used last, so that few are used at all.
+                place = next((i for i, process in enumerate(self._idle) if process.knows(study)), -1)
+                process = self._idle.pop(place)
+            if process.lives():
+                return process
+            process.end()  # Something from outside has ended it meanwhile.
         return _Process(self._seconds)
 
     def _give_back(self, process: "_Process") -> None:
@@ -117,6 +122,9 @@ class _Process:
         )
         theirs.close()
         self.answered = False
+
+    def lives(self) -> bool:
+        return self._process.poll() is None
 
     def knows(self, study: str) -> bool:
         return study in self._told

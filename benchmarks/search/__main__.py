@@ -22,6 +22,7 @@ def main() -> None:
     run.add_argument("--jobs", type=int, default=1, help="searches at a time (default: 1)")
     report = commands.add_parser("report", help="print what a results file says")
     report.add_argument("--ours", default="vernier", help="whose regret is compared (default: vernier)")
+    report.add_argument("--contestants", nargs="+", help="which to show, in this order (default: all)")
     report.add_argument("--picture", type=Path, help="write any-time curves to this SVG file")
     for command in (run, report):
         command.add_argument("results", type=Path, help="JSON lines, one search each")
@@ -37,6 +38,10 @@ def main() -> None:
     stop.add_argument("--tasks", choices=early_stopping.SUITES, default="tuning")
     stop.add_argument("--seeds", type=int, default=5, help="how many seeds (default: 5)")
     stop.add_argument("--trials", type=int, default=100, help="trials of a search (default: 100)")
+    stop.add_argument(
+        "--kept", type=float, default=0.0, help="the share that goes on in any case (default: 0)"
+    )
+    stop.add_argument("--probability", type=float, help="of DECAY_CURVE (default: the rule's own)")
     arguments = parser.parse_args()
     if arguments.command == "stop":
         curve_tasks = early_stopping.SUITES[arguments.tasks]
@@ -47,6 +52,8 @@ def main() -> None:
             curve_tasks,
             range(arguments.seeds),
             arguments.trials,
+            arguments.kept,
+            arguments.probability,
         )
         early_stopping.show(early_stopping.read_runs(arguments.results), arguments.search, curve_tasks)
         return
@@ -68,6 +75,11 @@ def main() -> None:
         )
     else:
         runs = read_runs(arguments.results)
+        if arguments.contestants:
+            order = {name: place for place, name in enumerate(arguments.contestants)}
+            runs = sorted(
+                (run for run in runs if run.contestant in order), key=lambda run: order[run.contestant]
+            )
         names = [task.name for task in tasks]
         show(runs, names, arguments.batch, arguments.ours)
         if arguments.picture:

@@ -46,6 +46,39 @@ class Contestant:
 
 _OPTUNA = ("optuna==5.0.0", "scipy", "torch", "cmaes")
 _HYPEROPT = ("hyperopt==0.3.0", "setuptools<80")
+# HEBO wants an old NumPy and pymoo, which only libraries of their time run with.
+_HEBO = (
+    "HEBO==0.3.6",
+    "numpy==1.24.4",
+    "scipy==1.11.4",
+    "pandas==2.0.3",
+    "scikit-learn==1.3.2",
+    "torch==2.2.2",
+    "gpytorch==1.11",
+    "linear_operator==0.5.2",
+    "GPy==1.13.2",
+    "catboost==1.2.8",
+    "pymoo==0.6.0",
+    "matplotlib==3.8.4",
+    "setuptools<80",
+)
+# Vizier's extra for its default algorithm names a nightly build; these are the releases it was written for.
+_VIZIER = (
+    "google-vizier==0.1.24",
+    "jax==0.4.35",
+    "jaxlib==0.4.35",
+    "jaxopt==0.8.3",
+    "flax==0.10.0",
+    "optax==0.2.3",
+    "chex==0.1.87",
+    "tensorflow-probability==0.25.0",
+    "equinox==0.11.7",
+    "jaxtyping==0.2.34",
+    "typeguard==2.13.3",
+    "numpy==1.26.4",
+    "scipy==1.13.1",
+    "setuptools<80",
+)
 
 CONTESTANTS = {
     "vernier": Contestant("vernier", "DEFAULT"),
@@ -58,6 +91,10 @@ CONTESTANTS = {
     "hyperopt-tpe": Contestant("hyperopt", "tpe", _HYPEROPT),
     "hyperopt-anneal": Contestant("hyperopt", "anneal", _HYPEROPT),
     "nni-tpe": Contestant("nni", "", ("nni==3.0", "setuptools<80")),
+    "smac3": Contestant("smac", "30", ("smac==2.4.1",)),
+    "hebo": Contestant("hebo", "", _HEBO),
+    "ax": Contestant("ax", "", ("ax-platform==1.3.1",)),
+    "oss-vizier": Contestant("vizier", "", _VIZIER),
 }
 
 

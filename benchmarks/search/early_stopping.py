@@ -1,10 +1,14 @@
 """What stopping trials early saves and costs, on recorded learning curves.
 
     python -m benchmarks.search stop RESULTS [--search DEFAULT] [--rules ...] [--tasks ...] [--seeds 5]
+                                     [--kept 0.17] [--probability 0.1]
 
 Each search has its trials one after the other; each trial is judged after every epoch, and goes on until its
 last one or until its rule stops it. Regret is that of the best trial that ran to its end, by its last loss:
 what a stopped trial showed on the way does not count. 0 is the best such loss there is, 1 the middle one.
+
+`--kept` is the share of trials that go on where a rule would stop them (`tuning.stopping.audit`), and
+`--probability` an argument of DECAY_CURVE.
 """
 
 import json
@@ -23,6 +27,7 @@ from benchmarks.search.tables import axis_of
 from benchmarks.search.task import Point as Values
 from tuning.space import Space
 from tuning.stopping import RULES, FinishedCurves, make_stopper
+from tuning.stopping.audit import is_kept
 from tuning.suggest import make_suggester
 from tuning.trials import FinishedTrial, Goal, Outcome, Point
 
@@ -68,6 +73,8 @@ class StoppedRun:
     Attributes:
         regrets: after each trial, that of the best whole one so far; 1 before there is any.
         epochs: how many each trial ran, of `whole`.
+        kept: the share of trials that went on where the rule would have stopped them.
+        probability: what the rule was told, where it was told one.
     """
 
     search: str
@@ -77,24 +84,43 @@ class StoppedRun:
     regrets: list[float]
     epochs: list[int]
     whole: int
+    kept: float = 0.0
+    probability: float | None = None
+
+    @property
+    def label(self) -> str:
+        """The rule and what it was told."""
+        probability = "" if self.probability is None else f" {self.probability:g}"
+        return f"{self.rule}{probability}" + (f", {self.kept:g} kept" if self.kept else "")
 
     @property
     def key(self) -> tuple[str, str, str, int]:
-        return self.search, self.rule, self.task, self.seed
+        return self.search, self.label, self.task, self.seed
 
 
-def run(search: str, rule: str, task: CurveTask, seed: int, trials: int) -> StoppedRun:
+def run(
+    search: str,
+    rule: str,
+    task: CurveTask,
+    seed: int,
+    trials: int,
+    kept: float = 0.0,
+    probability: float | None = None,
+) -> StoppedRun:
     suggester = make_suggester(search, task.space, Goal.MINIMIZE, seed)
-    stopper = None if rule == NONE else make_stopper(rule, Goal.MINIMIZE)
+    told = {} if probability is None else {"probability": probability}
+    stopper = None if rule == NONE else make_stopper(rule, Goal.MINIMIZE, **told)
     finished, history = FinishedCurves(), []
     regrets, epochs, best = [], [], 1.0
     for number in range(trials):
         [values] = suggester.suggest(history, [], 1)
         losses, curve = task.curve(values), []
         stop = None
+        is_judged = stopper is not None and not is_kept(seed, number, kept)
         for epoch, loss in enumerate(losses, start=1):
             curve.append(Point(epoch, loss))
-            if stopper is not None and epoch < len(losses):
+            if is_judged and epoch < len(losses):
+                assert stopper is not None
                 stop = stopper.decide(curve, finished)
                 if stop is not None:
                     break
@@ -105,7 +131,7 @@ def run(search: str, rule: str, task: CurveTask, seed: int, trials: int) -> Stop
             best = min(best, task.regret(curve[-1].value))
         regrets.append(best)
         epochs.append(len(curve))
-    return StoppedRun(search, rule, task.name, seed, regrets, epochs, len(losses))
+    return StoppedRun(search, rule, task.name, seed, regrets, epochs, len(losses), kept, probability)
 
 
 def read_runs(path: Path) -> list[StoppedRun]:
@@ -113,14 +139,23 @@ def read_runs(path: Path) -> list[StoppedRun]:
 
 
 def run_all(
-    path: Path, search: str, rules: Iterable[str], tasks: Sequence[str], seeds: Iterable[int], trials: int
+    path: Path,
+    search: str,
+    rules: Iterable[str],
+    tasks: Sequence[str],
+    seeds: Iterable[int],
+    trials: int,
+    kept: float = 0.0,
+    probability: float | None = None,
 ) -> None:
     """Add to the results file what is missing there."""
     known = {run.key for run in read_runs(path) if len(run.regrets) >= trials}
     wanted = [(rule, task, seed) for seed in seeds for task in tasks for rule in rules]
     for rule, task, seed in wanted:
-        if (search, rule, task, seed) not in known:
-            done = run(search, rule, read(task), seed, trials)
+        share, told = (0.0 if rule == NONE else kept), (probability if rule == "DECAY_CURVE" else None)
+        asked = StoppedRun(search, rule, task, seed, [], [], 0, share, told)
+        if asked.key not in known:
+            done = run(search, rule, read(task), seed, trials, share, told)
             with path.open("a") as file:
                 file.write(json.dumps(asdict(done)) + "\n")
 
@@ -133,11 +168,11 @@ def show(runs: Sequence[StoppedRun], search: str, tasks: Sequence[str]) -> None:
         table = Table(title=f"After {count} trials: regret over that of no stopping, 95 % bounds")
         for heading in ("rule", "seeds", "epochs saved", *tasks, "regret", "ratio", "worse in"):
             table.add_column(heading, justify="left" if heading == "rule" else "right")
-        found = {rule: _by_task(runs, rule, count) for rule in dict.fromkeys(run.rule for run in runs)}
+        found = {rule: _by_task(runs, rule, count) for rule in dict.fromkeys(run.label for run in runs)}
         for rule, regrets in found.items():
             if not regrets:
                 continue
-            own = [run for run in runs if run.rule == rule and len(run.regrets) >= count]
+            own = [run for run in runs if run.label == rule and len(run.regrets) >= count]
             saved = {
                 task: 1 - np.mean([np.mean(r.epochs[:count]) / r.whole for r in own if r.task == task])
                 for task in regrets
@@ -159,7 +194,7 @@ def show(runs: Sequence[StoppedRun], search: str, tasks: Sequence[str]) -> None:
 def _by_task(runs: Sequence[StoppedRun], rule: str, count: int) -> dict[str, dict[int, float]]:
     table: dict[str, dict[int, float]] = {}
     for each in runs:
-        if each.rule == rule and len(each.regrets) >= count:
+        if each.label == rule and len(each.regrets) >= count:
             table.setdefault(each.task, {})[each.seed] = max(each.regrets[count - 1], FLOOR)
     return table
 

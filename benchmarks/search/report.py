@@ -7,9 +7,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.search.running import Run
-from benchmarks.search.statistics import by_task, geometric_mean, quartiles, ratio
+from benchmarks.search.statistics import by_task, geometric_mean, quartiles, ratio, worse
 
 COUNTS = (10, 30, 50, 100)
+RANDOM = "random"
 
 
 def show(runs: Sequence[Run], tasks: Sequence[str], batch: int, ours: str) -> None:
@@ -17,15 +18,14 @@ def show(runs: Sequence[Run], tasks: Sequence[str], batch: int, ours: str) -> No
     runs = [run for run in runs if run.task in tasks and run.batch == batch]
     contestants = list(dict.fromkeys(run.contestant for run in runs))
     console = Console()
-    table = Table(title=f"Normalised regret, batches of {batch}: geometric mean over tasks of the median")
-    for heading in ("contestant", "tasks", "seeds", *(f"N = {n}" for n in COUNTS), "CPU ms a suggestion"):
+    title = f"Normalised regret, batches of {batch}: geometric mean over tasks of medians (tasks x seeds)"
+    table = Table(title=title)
+    for heading in ("contestant", *(f"N = {n}" for n in COUNTS), "CPU ms a suggestion"):
         table.add_column(heading, justify="left" if heading == "contestant" else "right")
     for name in contestants:
         cells = [_mean(runs, name, batch, count) for count in COUNTS]
-        own = [run for run in runs if run.contestant == name]
-        cpu = np.median([seconds for run in own for seconds in run.cpu])
-        seeds = len({run.seed for run in own})
-        table.add_row(name, str(len({run.task for run in own})), str(seeds), *cells, f"{1e3 * cpu:.1f}")
+        cpu = np.median([seconds for run in runs if run.contestant == name for seconds in run.cpu])
+        table.add_row(name, *cells, f"{1e3 * cpu:.1f}")
     console.print(table)
     table = Table(title=f"Regret of {ours} over that of each other, 95 % bounds")
     for heading in ("contestant", *(f"N = {n}" for n in COUNTS)):
@@ -34,6 +34,12 @@ def show(runs: Sequence[Run], tasks: Sequence[str], batch: int, ours: str) -> No
         if name != ours:
             table.add_row(name, *(_ratio(runs, ours, name, batch, count) for count in COUNTS))
     console.print(table)
+    if RANDOM in contestants and ours in contestants:
+        for count in COUNTS:
+            own, random = by_task(runs, ours, batch, count), by_task(runs, RANDOM, batch, count)
+            console.print(
+                f"N = {count}: {ours} is worse than {RANDOM} on", *(worse(own, random) or ["no task"])
+            )
     for count in COUNTS:
         _show_tasks(console, runs, tasks, contestants, batch, count)
 
@@ -70,7 +76,8 @@ def _mean(runs: Sequence[Run], name: str, batch: int, count: int) -> str:
     found = by_task(runs, name, batch, count)
     if not found:
         return ""
-    return f"{geometric_mean([quartiles(regrets.values())[1] for regrets in found.values()]):.4f}"
+    mean = geometric_mean([quartiles(regrets.values())[1] for regrets in found.values()])
+    return f"{mean:.4f} ({len(found)} x {min(map(len, found.values()))})"
 
 
 def _ratio(runs: Sequence[Run], ours: str, theirs: str, batch: int, count: int) -> str:

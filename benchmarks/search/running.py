@@ -47,8 +47,13 @@ def search(process: Process, contestant: str, task: Task, seed: int, trials: int
 
 
 def read_runs(path: Path) -> list[Run]:
-    """The runs of a results file, one JSON document a line."""
-    return [Run(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+    """The runs of a results file, one JSON document a line; where a search was run twice, the longer one."""
+    runs: dict[tuple[str, str, int, int], Run] = {}
+    for line in path.read_text().splitlines() if path.exists() else []:
+        run = Run(**json.loads(line))
+        if run.key not in runs or len(run.regrets) > len(runs[run.key].regrets):
+            runs[run.key] = run
+    return list(runs.values())
 
 
 def run_all(

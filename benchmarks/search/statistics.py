@@ -38,6 +38,15 @@ def quartiles(regrets: Iterable[float]) -> tuple[float, float, float]:
     return float(low), float(middle), float(high)
 
 
+def worse(ours: dict[str, dict[int, float]], theirs: dict[str, dict[int, float]]) -> list[str]:
+    """The tasks of both on which our median is the larger."""
+    return [
+        task
+        for task in ours
+        if task in theirs and quartiles(ours[task].values())[1] > quartiles(theirs[task].values())[1]
+    ]
+
+
 def geometric_mean(medians: Sequence[float]) -> float:
     return float(np.exp(np.mean(np.log(medians))))
 

@@ -1,6 +1,10 @@
 """The search benchmark: that its tasks are what they say, and that its figures are counted rightly."""
 
+import ast
 import json
+import re
+import sys
+from dataclasses import asdict
 from itertools import pairwise, product
 from math import isfinite
 from pathlib import Path
@@ -9,9 +13,11 @@ import numpy as np
 import pytest
 
 from benchmarks.search import early_stopping
+from benchmarks.search.__main__ import main
+from benchmarks.search.contestants import CONTESTANTS, ROOT, Contestant, Process
 from benchmarks.search.curves import picture
-from benchmarks.search.running import Run, read_runs, run_all
-from benchmarks.search.statistics import FLOOR, best_so_far, by_task, ratio
+from benchmarks.search.running import Run, read_runs, run_all, search
+from benchmarks.search.statistics import FLOOR, best_so_far, by_task, ratio, worse
 from benchmarks.search.suite import HELD_OUT, TUNING
 from benchmarks.search.tables import TABLES, read
 from benchmarks.search.task import Task
@@ -69,6 +75,77 @@ def test_runs_of_different_lengths_are_not_compared_beyond_the_shorter() -> None
     assert by_task([run("a", "t", 0, 0.1, 0.2)], "a", 1, 3) == {}
 
 
+def test_worse_are_the_tasks_with_the_larger_median() -> None:
+    runs = [run("a", task, s, 0.1 * s) for task in "tu" for s in (1, 2, 9)]
+    runs += [run("b", "t", s, 0.15) for s in (1, 2, 3)] + [run("b", "u", s, 0.2) for s in (1, 2, 3)]
+    assert worse(by_task(runs, "a", 1, 1), by_task(runs, "b", 1, 1)) == ["t"]
+
+
+def test_of_a_search_that_was_run_twice_the_longer_run_counts(tmp_path: Path) -> None:
+    path = tmp_path / "results"
+    runs = [run("a", "t", 0, 0.5), run("a", "t", 0, 0.5, 0.2), run("a", "t", 0, 0.5), run("a", "u", 0, 0.7)]
+    path.write_text("".join(json.dumps(asdict(each)) + "\n" for each in runs))
+    assert read_runs(path) == [runs[1], runs[3]]
+
+
+def test_the_report_says_where_ours_is_worse_than_random(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, curves = tmp_path / "results", tmp_path / "curves.svg"
+    regrets = {"random": 0.5, "vernier": 0.1, "optuna-gp": 0.2}
+    runs = [
+        run(name, task.name, seed, *([regret] * 30))
+        for name, regret in regrets.items()
+        for task in TUNING[:2]
+        for seed in range(2)
+    ]
+    worse_on = TUNING[2].name
+    runs += [run("vernier", worse_on, 0, *([0.5] * 30)), run("random", worse_on, 0, *([0.4] * 30))]
+    path.write_text("".join(json.dumps(asdict(each)) + "\n" for each in runs))
+    chosen = ["--contestants", "vernier", "random", "--picture", str(curves)]
+    monkeypatch.setattr(sys, "argv", ["search", "report", str(path), *chosen])
+    monkeypatch.setenv("COLUMNS", "200")
+    main()
+    said = capsys.readouterr().out
+    assert f"N = 30: vernier is worse than random on {worse_on}\n" in said
+    assert re.search(r"vernier .*0\.1710 \(3 x 1\)", said)  # the cube root of 0.1 * 0.1 * 0.5
+    assert "optuna-gp" not in said + curves.read_text()
+    assert curves.read_text().count("<polyline") == 6
+
+
+def test_a_curve_goes_on_as_far_as_its_longest_run() -> None:
+    runs = [run("a", "t", 0, 0.5, 0.4), run("a", "t", 1, 0.5, 0.4, 0.2)]
+    (line,) = re.findall('<polyline points="([^"]*)"', picture(runs, ["t"], 1))
+    assert len(line.split()) == 3
+
+
+class TestContestants:
+    @pytest.mark.parametrize("name", CONTESTANTS)
+    def test_a_peer_has_an_environment_of_its_own_and_imports_nothing_of_ours(self, name: str) -> None:
+        contestant = CONTESTANTS[name]
+        tree = ast.parse((ROOT / "benchmarks/search/peers" / f"{contestant.module}.py").read_text())
+        imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        ours = {module for module in imported if module and module.split(".")[0] in ("benchmarks", "tuning")}
+        if contestant.packages:
+            assert ours == {"benchmarks.search.peers.conversation"}
+            assert "==" in contestant.packages[0]
+        else:
+            assert contestant.python() == sys.executable
+
+    def test_a_search_process_that_ends_is_told_of(self) -> None:
+        unknown = Contestant("vernier", "NO_SUCH_ALGORITHM")
+        with Process(unknown) as process, pytest.raises(RuntimeError, match="VERBOSE=1"):
+            process.begin(TUNING[0].space, 0)
+
+    def test_the_same_seed_gives_the_same_search_and_another_another(self) -> None:
+        task = TUNING[3]  # every kind of parameter
+        with Process(CONTESTANTS["random"]) as process:
+            first, again, other = (
+                search(process, "random", task, seed, trials=8, batch=5).regrets for seed in (1, 1, 2)
+            )
+        assert first == again != other
+
+
 def test_searches_run_as_processes_and_only_what_is_missing_is_run(tmp_path: Path) -> None:
     path, task = tmp_path / "results", TUNING[0]
     run_all(path, ["random"], [task], range(2), trials=7, batch=3, jobs=2)
@@ -105,6 +182,14 @@ class TestEarlyStopping:
         better = [after < before for before, after in pairwise(run.regrets)]
         assert sum(run.epochs) < 30 * run.whole
         assert all(epochs == run.whole for epochs, found in zip(run.epochs[1:], better, strict=True) if found)
+
+    def test_trials_that_are_kept_run_to_their_ends(self) -> None:
+        task = early_stopping.read("linear-cancer")
+        all_kept = early_stopping.run("RANDOM_SEARCH", "ASHA", task, 0, 20, kept=1.0)
+        none, some = (early_stopping.run("RANDOM_SEARCH", "ASHA", task, 0, 20, kept) for kept in (0.0, 0.5))
+        assert all_kept.epochs == [task.losses.losses.shape[-1]] * 20
+        assert sum(none.epochs) < sum(some.epochs) < sum(all_kept.epochs)
+        assert len({run.key for run in (all_kept, none, some)}) == 3
 
     def test_what_has_been_run_is_not_run_again(self, tmp_path: Path) -> None:
         results = tmp_path / "results.jsonl"

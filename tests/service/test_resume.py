@@ -169,3 +169,13 @@ def test_what_to_begin_with_is_checked_against_the_inherited_params(project: Pro
     begun = [{"hyperparameters": {"lr": "0.05"}}]
     second = resume(project, "first", initialTrials=begun)
     assert effective(project, second["jobId"])["initialTrials"] == begun
+
+
+def test_of_very_many_violations_the_first_are_told(project: Project) -> None:
+    many = [LEARNING_RATE | {"parameterName": f"lr{number}"} for number in range(20)]
+    finished(project, "first", params=many)
+    told = fields(project, "first", initialTrials=[{"hyperparameters": {}}] * 20)
+    assert told[:100] == ["hyperparameters.initial_trials[0].hyperparameters"] * 20 + [
+        f"hyperparameters.initial_trials[{number}].hyperparameters" for number in range(1, 5) for _ in many
+    ]
+    assert told[100:] == ["job"]

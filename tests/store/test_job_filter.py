@@ -81,7 +81,12 @@ def random_job(number: int, chance: random.Random) -> Stored:
         workerCount=["1", "12", "9223372036854775807"],
         enableWebAccess=[True],
         hyperparameters=[
-            maybe(goal=["MINIMIZE", "MAXIMIZE"], maxTrials=[1, 2, 10], enableTrialEarlyStopping=[True])
+            maybe(
+                goal=["MINIMIZE", "MAXIMIZE"],
+                maxTrials=[1, 2, 10],
+                enableTrialEarlyStopping=[True],
+                earlyStopping=[maybe(auditShare=[0.05, 0.5, 1.0])],
+            )
         ],
         scheduling=[maybe(maxRunningTime=DURATIONS, priority=[1, 1000])],
         masterConfig=[maybe(imageUri=TEXTS, acceleratorConfig=[maybe(type=["TPU_V2", "TPU_V3_POD"])])],
@@ -242,6 +247,9 @@ def restrictions(draw: Any) -> Written:
         lambda: training_number("hyperparameters.maxTrials", int, ["0", "1", "2", "-1", "10"], draw),
         lambda: training_number(
             "scheduling.maxRunningTime", lambda t: float(t.rstrip("s")), [*DURATIONS, "0s"], draw
+        ),
+        lambda: training_number(
+            "hyperparameters.earlyStopping.auditShare", float, ["0", "0.05", "5e-2", "0.4", "1"], draw
         ),
         lambda: training_enum("scaleTier", [tier.name for tier in ScaleTier], draw),
         lambda: training_enum("hyperparameters.goal", [goal.name for goal in GoalType], draw),

@@ -129,30 +129,58 @@ def curve(*values: float) -> tuple[Point, ...]:
     return tuple(Point(step, value) for step, value in enumerate(values, start=1))
 
 
-def test_a_stopped_trial_counts_by_its_rank_when_it_was_stopped() -> None:
+def test_a_stopped_trial_counts_by_where_it_would_have_ended() -> None:
     """Losses fall with training: by its last value alone the stopped trial would be the worst."""
     completed = [
-        FinishedTrial(i, {"x": float(i), "y": 0.0}, Outcome.COMPLETED, i / 10, curve(10.0 + i, i / 10))
+        FinishedTrial(i, {"x": float(i), "y": 0.0}, Outcome.COMPLETED, i / 10, curve(10.0 + i / 10, i / 10))
         for i in range(5)
     ]
-    stopped = FinishedTrial(5, {"x": 5.0, "y": 0.0}, Outcome.STOPPED_EARLY, 12.5, curve(12.5))
-    told, values, doubts = objectives([*completed, stopped], Goal.MINIMIZE)
-    assert told[-1] is stopped
-    assert values[-1] == values[3]
-    assert doubts[-1] > doubts[0] == 1.0
+    stopped = FinishedTrial(5, {"x": 5.0, "y": 0.0}, Outcome.STOPPED_EARLY, 10.3, curve(10.3))
+    lessons = objectives([*completed, stopped], Goal.MINIMIZE)
+    assert lessons.trials[-1] is stopped
+    assert lessons.objectives[-1] == pytest.approx(lessons.objectives[3], abs=0.02)
+
+
+def test_a_stopped_trial_is_doubted_as_much_as_completed_curves_cross() -> None:
+    def variance(crossing: float) -> float:
+        signs = (1, -1, 1, -1, 1, -1)
+        completed = [
+            FinishedTrial(
+                i, {"x": i, "y": 0.0}, Outcome.COMPLETED, i / 10, curve(i / 10 + crossing * sign, i / 10)
+            )
+            for i, sign in enumerate(signs)
+        ]
+        stopped = FinishedTrial(6, {"x": 5.0, "y": 0.0}, Outcome.STOPPED_EARLY, 0.3, curve(0.3))
+        lessons = objectives([*completed, stopped], Goal.MINIMIZE)
+        assert lessons.doubts.tolist() == [1.0] * 7
+        assert lessons.variances[:6].tolist() == [0.0] * 6
+        return float(lessons.variances[6])
+
+    assert variance(0.0) < 0.01
+    assert variance(0.0) < variance(0.1) < variance(0.3)
+
+
+def test_what_was_predicted_holds_the_model_less_than_what_was_measured() -> None:
+    rows, seen = np.array([[0.0], [1.0]]), np.array([-1.0, 1.0])
+    data = Data(rows, seen, np.ones(2), np.array([0.0, 0.5]))
+    expected, deviation = GaussianProcess(Shape(np.array([0.3]), 1e-4), data, np.array([False])).predict(rows)
+    assert expected[0] == pytest.approx(-1.0, abs=0.01)
+    assert expected[1] < 0.8
+    assert deviation[1] > 2.0 * deviation[0]
 
 
 def test_a_stopped_trial_without_peers_is_no_better_than_the_median() -> None:
     completed = line(*((float(i), float(i)) for i in range(5)))
     stopped = FinishedTrial(5, {"x": 4.5, "y": 0.0}, Outcome.STOPPED_EARLY, -100.0, curve(-100.0))
-    _, values, _ = objectives([*completed, stopped], Goal.MINIMIZE)
-    assert values[-1] == values[2]
+    lessons = objectives([*completed, stopped], Goal.MINIMIZE)
+    assert lessons.objectives[-1] == lessons.objectives[2]
+    assert lessons.doubts[-1] > 1.0
 
 
 def test_failed_trials_count_as_the_worst_and_silent_ones_not_at_all() -> None:
     silent = FinishedTrial(3, {"x": 3.0, "y": 0.0}, Outcome.COMPLETED, None)
     failed = FinishedTrial(4, {"x": 4.0, "y": 0.0}, Outcome.FAILED, 0.0)
-    told, values, _ = objectives([*line((0, 1.0), (1, 5.0), (2, 2.0)), silent, failed], Goal.MAXIMIZE)
+    told, values, _, _ = objectives([*line((0, 1.0), (1, 5.0), (2, 2.0)), silent, failed], Goal.MAXIMIZE)
     assert [trial.number for trial in told] == [0, 1, 2, 4]
     assert values[3] == max(values[:3]) == values[0]
 
@@ -203,7 +231,12 @@ def some_data(count: int = 25) -> tuple[Data, Features]:
     features = Features(MIXED)
     rows = features.rows(random.random((count, 4)).tolist())
     values = np.sin(5 * rows[:, 0]) + (rows[:, 1] == 1.0) * 0.5 + rows[:, 2] * rows[:, 3]
-    return Data(rows, standardised(values), np.where(np.arange(count) % 5, 1.0, 100.0)), features
+    return Data(
+        rows,
+        standardised(values),
+        np.where(np.arange(count) % 5, 1.0, 100.0),
+        np.where(np.arange(count) % 5, 0.0, 0.1),
+    ), features
 
 
 def test_the_gradient_of_the_fit_is_exact() -> None:
@@ -246,7 +279,7 @@ def test_believing_what_is_expected_changes_no_expectation() -> None:
 
 def test_of_many_trials_the_best_and_an_even_spread_are_kept() -> None:
     objectives = np.random.default_rng(0).permutation(1000).astype(float)
-    kept = Data(np.arange(1000.0)[:, None], objectives, np.ones(1000)).fewer(100)
+    kept = Data(np.arange(1000.0)[:, None], objectives, np.ones(1000), np.zeros(1000)).fewer(100)
     assert set(range(50)) <= set(kept.objectives)
     assert len(kept.objectives) == len(set(kept.rows[:, 0])) == 100
     assert np.histogram(kept.rows[:, 0], 5)[0].min() >= 10
@@ -268,7 +301,7 @@ def test_linear_algebra_keeps_to_one_thread() -> None:
 
 def test_a_kernel_that_rounding_has_left_without_a_root_gets_some_noise() -> None:
     rows = np.array([[0.5], [0.5], [0.5 + 1e-12], [0.9]])
-    data = Data(rows, np.array([0.0, 1.0, -1.0, 0.5]), np.ones(4))
+    data = Data(rows, np.array([0.0, 1.0, -1.0, 0.5]), np.ones(4), np.zeros(4))
     process = GaussianProcess(Shape(np.array([0.5]), 0.0), data, np.array([False]))
     mean, deviation = process.predict(np.array([[0.5], [0.1]]))
     assert np.isfinite(mean).all()

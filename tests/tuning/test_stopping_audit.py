@@ -58,3 +58,9 @@ def test_a_kept_trial_that_gave_nothing_says_nothing() -> None:
 def test_where_nothing_ran_to_its_end_nothing_is_known_to_be_saved() -> None:
     assert report(Goal.MAXIMIZE, [stopped(0.9, 10, 1.0)]) == StoppingReport(1, 0, 0, 0.0, 0.0, 0.0)
     assert report(Goal.MAXIMIZE, []) == StoppingReport(0, 0, 0, 0.0, 0.0, 0.0)
+
+
+def test_steps_below_zero_are_none_that_were_run() -> None:
+    odd = whole(0.9, steps=-30)
+    found = report(Goal.MAXIMIZE, [odd, whole(0.8, steps=10), whole(0.7, steps=10), stopped(0.2, 1, 10.0)])
+    assert found.saved_steps == 9 / 30

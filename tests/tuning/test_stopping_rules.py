@@ -1,6 +1,7 @@
 """Each rule's own arithmetic, by numbers worked out by hand. The median rule has a file of its own."""
 
 import math
+import time
 
 import pytest
 
@@ -40,6 +41,26 @@ class TestSuccessiveHalving:
         assert late.decide(curve(9, 9, 9, 9), ended) is not None
         assert late.decide(curve(9, 9, 9, 0, 9, 9, 9), ended) is None
         assert late.decide(curve(9, 9, 9, 0, 9, 9, 9, 9), ended) is not None
+
+    @pytest.mark.parametrize("factor", [1.1, 1.4, 1.5, 2.0, 2.7, 3.0, 10.0, 1e6])
+    @pytest.mark.parametrize("first", [1, 4, 100])
+    def test_rungs_are_found_where_counting_them_one_by_one_finds_them(
+        self, first: int, factor: float
+    ) -> None:
+        rungs = [float(first)]
+        while rungs[-1] < 5000:
+            rungs.append(max(rungs[-1] * factor, rungs[-1] + 1.0))
+        rule = SuccessiveHalving(Goal.MINIMIZE, first, factor)
+        for step in range(first, 3000):
+            assert rule._rung(step) == max(round(rung) for rung in rungs if round(rung) <= step)
+
+    @pytest.mark.parametrize("factor", [math.nextafter(1.0, 2.0), 1.0 + 1e-9, 1.0 + 1e-5])
+    def test_rungs_that_are_very_many_are_not_counted(self, factor: float) -> None:
+        rule = SuccessiveHalving(Goal.MINIMIZE, 1, factor)
+        began = time.process_time()
+        for step in (10**6, 2 * 10**6, 2**63 - 1):
+            assert 0.999 * step <= rule._rung(step) <= step
+        assert time.process_time() - began < 0.1
 
     def test_running_trials_are_peers_too(self) -> None:
         beside = [curve(1.0, 1.0), curve(2.0, 2.0), curve(3.0)]
@@ -143,8 +164,13 @@ class TestDecayCurve:
     def test_a_smaller_probability_stops_later(self) -> None:
         def steps(probability: float) -> int:
             rule = DecayCurvePrediction(Goal.MAXIMIZE, probability=probability)
-            return next(n for n in range(2, 21) if n == 20 or rule.decide(rising(0.7)[:n], self.ENDED))
+            return next(n for n in range(1, 20) if n == 19 or rule.decide(flat[:n], wandering))
 
+        flat = curve(*[0.4] * 19)
+        noises = [0.1 * math.sin(n * n) for n in range(12)]
+        wandering = FinishedCurves(
+            [curve(*[n / 12 + noises[n] * (19 - k) for k in range(1, 20)]) for n in range(12)]
+        )
         assert steps(0.4) <= steps(0.05) <= steps(1e-6)
         assert steps(0.4) < steps(1e-6)
 

@@ -11,7 +11,7 @@ from tuning.rules import Condition, RuledSpace
 from tuning.space import Categorical, Double, Integer, Space
 from tuning.stopping import make_stopper
 from tuning.study import Study
-from tuning.trials import Goal, Outcome
+from tuning.trials import Goal, Outcome, Point
 
 SPACE = Space((Double("x", 0.0, 1.0), Integer("n", 1, 8)))
 
@@ -93,3 +93,20 @@ def test_rules_hold_here_too() -> None:
     study = Study(space, algorithm="RANDOM_SEARCH")
     asked = [study.ask().values for _ in range(12)]
     assert {tuple(values) for values in asked} == {("c",), ("c", "x")}
+
+
+def test_of_a_step_that_is_reported_twice_the_later_value_counts() -> None:
+    study = Study(SPACE)
+    trial = study.ask()
+    for step, value in ((1, 4.0), (2, 3.0), (2, 2.0)):
+        study.report(trial, step, value)
+    told = study.tell(trial)
+    assert (told.objective, told.curve) == (2.0, (Point(1, 4.0), Point(2, 2.0)))
+
+
+def test_a_trial_of_another_study_is_refused_and_changes_nothing() -> None:
+    study, other = Study(SPACE), Study(SPACE)
+    mine, foreign = study.ask(), other.ask()
+    with pytest.raises(ValueError, match="trial 0 is not running"):
+        study.tell(foreign, 1.0)
+    assert study.tell(mine, 2.0).objective == 2.0

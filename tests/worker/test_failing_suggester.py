@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import select
@@ -16,9 +17,20 @@ from store.trials import trials_of
 from tests.stored_rows import add_job
 from tests.worker.test_time_limits import PACE, Endless
 from tuning.suggest.random_search import RandomSearch
-from worker.launchers.protocol import AttemptRef, Launcher, MetricPlaces, PreparationPhase
+from worker import reconcile
+from worker.launchers.protocol import (
+    AttemptPhase,
+    AttemptRef,
+    AttemptStatus,
+    Launcher,
+    MetricPlaces,
+    PreparationPhase,
+)
 from worker.reconcile import Reconciler
 from worker.resources import Machine
+from worker.study import Studies
+from worker.taking_in import Intake
+from worker.view import look
 
 TUNING: dict[str, Any] = {
     "goal": "MAXIMIZE",
@@ -81,3 +93,43 @@ def test_a_quasi_random_point_is_tried_instead_and_marked_so(
     assert other_decided.algorithm == "RANDOM_SEARCH"
     assert "insteadOf" not in other_decided.outcome
     assert any("RANDOM_SEARCH gave no suggestion" in line and "quasi-random" in line for line in said)
+
+
+def test_what_a_look_that_failed_has_seen_is_forgotten(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was not written: the next look may find trials to have ended otherwise, in another order."""
+    tuning = TUNING | {"maxTrials": 9, "maxParallelTrials": 2, "enableTrialEarlyStopping": True}
+    with database.write() as session:
+        training = {"pythonModule": "m", "packageUris": ["/p"]}
+        key = add_job(session, training_input=training, hyperparameters=tuning).id
+    platform, studies = Platform(), Studies()
+    platform.preparation = PreparationPhase.READY
+    reconciler = Reconciler(database, cast(Launcher, platform), PATIENT, "a worker", studies=studies)
+    reconciler.reconcile(key)
+    first, second = platform.statuses
+
+    def ended() -> list[int]:
+        view = look(database, key)
+        study = studies.of(view)
+        assert study is not None
+        with database.read() as session:
+            study.catch_up(session, session.get_one(Job, key))
+        return [trial.number for trial in study._history]
+
+    def is_seen_but_not_written(self: Intake, *given: Any) -> bool:
+        take_in(self, *given)
+        return True
+
+    take_in = Intake.take_in
+    running = platform.statuses[first]
+    with monkeypatch.context() as patched:
+        patched.setattr(Intake, "take_in", is_seen_but_not_written)
+        patched.setattr(reconcile, "stop_hopeless", Mock(side_effect=RuntimeError("away")))
+        platform.statuses[first] = AttemptStatus(AttemptPhase.ENDED, 0)
+        with capture_logs():
+            reconciler.reconcile(key)
+    assert ended() == []
+    platform.statuses |= {first: running, second: AttemptStatus(AttemptPhase.ENDED, 0)}
+    reconciler.reconcile(key)
+    assert ended() == [2]

@@ -24,7 +24,7 @@ from tests.worker.launcher_contract import (
     stopped,
 )
 from tests.worker.local_platform import JOB, LocalPlatform, local_platform
-from tests.worker.preparation_contract import HELD_SETUP
+from tests.worker.preparation_contract import HEEDLESS, HELD_SETUP
 from tests.worker.trainer_archives import source_archive
 from worker.cluster import Cluster
 from worker.launchers.process_group import ProcessGroup
@@ -360,6 +360,18 @@ def test_an_installation_that_was_abandoned_before_it_began_does_not_begin(platf
     launcher.prepare(PackagesSpec(JOB, ("/nowhere/trainer.tar.gz",)))
     assert not list(platform.jobs_dir.rglob("install/pid"))
     assert launcher.abandon_preparation(JOB)
+
+
+def test_what_is_left_of_an_installation_is_killed_before_it_counts_as_abandoned(
+    platform: LocalPlatform,
+) -> None:
+    launcher = platform.launcher()
+    setup = HEEDLESS + HELD_SETUP.format(folder=str(platform.folder))
+    launcher.prepare(PackagesSpec(JOB, (str(source_archive(platform.folder, "held", "", setup)),)))
+    wait_until(lambda: lines(platform.folder, "begun"), 30)
+    [pid] = platform.jobs_dir.rglob("install/pid")
+    wait_until(lambda: launcher.abandon_preparation(JOB), 30)
+    assert ProcessGroup(pid.parent).processes() == []
 
 
 def test_an_installation_that_was_killed_and_abandoned_does_not_begin_again(platform: LocalPlatform) -> None:

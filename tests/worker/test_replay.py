@@ -90,3 +90,18 @@ def test_a_decision_that_was_not_made_so_is_found(database: Database) -> None:
     expected = [Verdict.SAME] * 18
     expected[4], expected[7] = Verdict.DIFFERENT, Verdict.OTHER_VERSION
     assert verdicts == expected
+
+
+@pytest.mark.parametrize(
+    ("broken", "verdict"), [("__init__", Verdict.OTHER_VERSION), ("suggest", Verdict.DIFFERENT)]
+)
+def test_an_algorithm_that_breaks_down_now_is_a_verdict_too(
+    database: Database, monkeypatch: pytest.MonkeyPatch, broken: str, verdict: Verdict
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ArithmeticError
+
+    with database.write() as session:
+        job = run(session, "job", wire={"algorithm": "RANDOM_SEARCH"})
+        monkeypatch.setattr(RandomSearch, broken, fail)
+        assert {(each.verdict, len(each.again)) for each in replay(session, job)} == {(verdict, 0)}

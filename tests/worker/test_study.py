@@ -1,7 +1,7 @@
 """What the search is told of a job's trials, and that it depends on nothing but their rows."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy.orm import Session
@@ -22,7 +22,7 @@ from worker import study as study_module
 from worker.metrics.measurement import Measurement
 from worker.stopping import stopper_of
 from worker.study import STUDIES_KEPT, Studies, Study, Suggested, space_of
-from worker.suggesting import Answer
+from worker.suggesting import Answer, NoAnswer, Question
 from worker.view import look
 
 PARAMS = [
@@ -134,6 +134,37 @@ class TestHistory:
         assert [(trial.number, trial.values) for trial in recorder.pending] == [(2, _values(2))]
         assert (suggested.known_finished, suggested.known_pending) == (1, [2])
         assert len(suggested.values) == 3
+
+
+class TestListsThatEnd:
+    """A grid or a list has no stand-in: what is not in it is not tried."""
+
+    GRID: ClassVar[dict[str, Any]] = {
+        "params": [{"parameterName": "n", "type": "INTEGER", "minValue": 1, "maxValue": 3}],
+        "algorithm": "GRID_SEARCH",
+    }
+    LIST: ClassVar[dict[str, Any]] = {
+        "searchAlgorithm": {"name": "BATCH"},
+        "initialTrials": [{"hyperparameters": _values(number)} for number in (3, 1, 2)],
+    }
+
+    @pytest.mark.parametrize(("search", "listed"), [(GRID, [1, 2, 3]), (LIST, [3, 1, 2])])
+    def test_nothing_else_is_tried_when_no_process_answers(
+        self, database: Database, search: dict[str, Any], listed: list[int]
+    ) -> None:
+        def never(_: Question) -> Answer:
+            raise NoAnswer("no process can be started")
+
+        study = Study(HyperparameterSpec.model_validate({**WIRE, **search}), 7, never)
+        tried: list[int] = []
+        with database.write() as session:
+            job = add_job(session)
+            while len(tried) < 6 and (values := study.suggest([], 2).values):
+                for each in values:
+                    tried.append(each["n"])
+                    add_ended_trial(session, job, len(tried), each)
+                study.catch_up(session, job)
+        assert tried == listed
 
 
 class TestContinuing:

@@ -149,6 +149,15 @@ def test_idle_processes_end_with_who_asked() -> None:
     assert process._process.wait(60) == 0
 
 
+def test_one_that_died_while_it_had_nothing_to_do_costs_no_suggestion(ask: SuggestingProcesses) -> None:
+    asked = question()
+    expected = ask(asked)
+    process = ask._idle[0]._process
+    process.kill()
+    process.wait()
+    assert ask(asked) == expected
+
+
 def test_several_threads_are_answered_side_by_side_and_closing_ends_all() -> None:
     ask, before = SuggestingProcesses(60.0), children()
     answers: dict[int, Any] = {}

@@ -10,8 +10,8 @@
 * `names.py`          the rules by name, with their arguments
 * `audit.py`          how often stopping was wrong, from trials that were kept running
 
-The rules: `median.py` (Vizier's), `decay_curve.py` (a Gaussian process over curves), `asha.py` (successive
-halving), `curve_fitting.py` and `median_stop.py` (NNI's two assessors).
+The rules: `median.py` (Vizier's), `decay_curve.py` (predicts ends), `asha.py` (successive halving),
+`curve_fitting.py` and `median_stop.py` (NNI's two assessors).
 """
 
 from tuning.stopping.curves import FinishedCurves

@@ -9,6 +9,7 @@ reached it so far, running ones included. Nothing is paused: what is stopped is 
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, log
 
 from tuning.stopping.curves import FinishedCurves, by_step, quantile
 from tuning.stopping.protocol import StopDecision
@@ -61,9 +62,13 @@ class SuccessiveHalving:
         return StopDecision("asha", points[-1].step, own, threshold, len(others))
 
     def _rung(self, step: int) -> int:
-        """The last rung at or before a step."""
-        rung = float(self.first_rung)
-        while round(rung * self.reduction_factor) <= step:
-            # A factor near 1 would not get beyond a whole number; rungs are at least one step apart.
-            rung = max(rung * self.reduction_factor, rung + 1.0)
-        return min(round(rung), step)
+        """The last rung at or before a step. Found, not counted: with a factor near 1 they are very many."""
+        factor = self.reduction_factor
+        # Rungs are at least one step apart: up to here, where the factor would bring less, each step is one.
+        start = max(self.first_rung, ceil(1.0 / (factor - 1.0)))
+        if step <= start:
+            return step
+        number = int(log(step / start) / log(factor)) + 1
+        while round(start * factor**number) > step:
+            number -= 1
+        return round(start * factor**number)

@@ -86,11 +86,11 @@ def report(goal: Goal, trials: Sequence[Judged]) -> StoppingReport:
         wrong = sum(goal.is_better(objective, best) for objective in kept)
         # The largest objectives have no difference that is a number.
         lost = min(abs(best_of(kept, goal) - best), float_info.max) if wrong else 0.0
-    steps = [float(trial.last_step) for trial in whole if trial.last_step is not None]
+    steps = [_steps(trial) for trial in whole if trial.last_step is not None]
     usual_step = quantile(steps, 0.5) if steps else 0.0
     usual_time = quantile([trial.seconds for trial in whole], 0.5) if whole else 0.0
-    saved = sum(max(usual_step - (trial.last_step or 0), 0.0) for trial in stopped)
-    used = sum(trial.last_step or 0 for trial in trials)
+    saved = sum(max(usual_step - _steps(trial), 0.0) for trial in stopped)
+    used = sum(_steps(trial) for trial in trials)
     return StoppingReport(
         stopped=len(stopped),
         kept=len(kept),
@@ -99,3 +99,8 @@ def report(goal: Goal, trials: Sequence[Judged]) -> StoppingReport:
         saved_steps=saved / (saved + used) if saved > 0.0 else 0.0,
         saved_seconds=sum(max(usual_time - trial.seconds, 0.0) for trial in stopped),
     )
+
+
+def _steps(trial: Judged) -> float:
+    """How many it ran. A trainer may count from below 0, which is a number of steps for nobody."""
+    return max(float(trial.last_step or 0), 0.0)

@@ -46,11 +46,13 @@ class Data:
         rows: one for each trial.
         objectives: standardised, smaller is better.
         doubts: how many times the usual noise each objective has; 1 for one that was measured.
+        variances: of those that were predicted, in shares of the amplitude; 0 for one that was measured.
     """
 
     rows: Array
     objectives: Array
     doubts: Array
+    variances: Array
 
     def fewer(self, count: int) -> "Data":
         """At most `count` of the trials: the better half of them the best there are, the rest evenly spread.
@@ -63,7 +65,11 @@ class Data:
         best, rest = order[: count // 2], np.sort(order[count // 2 :])
         spread = rest[np.linspace(0, len(rest) - 1, count - len(best)).round().astype(int)]
         kept = np.sort(np.concatenate([best, spread]))
-        return Data(self.rows[kept], self.objectives[kept], self.doubts[kept])
+        return Data(self.rows[kept], self.objectives[kept], self.doubts[kept], self.variances[kept])
+
+    def noises(self, noise: float) -> Array:
+        """The noise of each objective, where the usual one is this."""
+        return noise * self.doubts + self.variances
 
 
 def distances(left: Array, right: Array, is_category: Mask) -> Array:
@@ -110,7 +116,7 @@ def _misfit(logs: Array, squares: Array, data: Data) -> tuple[float, Array]:
     weights, noise = np.exp(-2.0 * logs[:-1]), np.exp(logs[-1])
     kernel, slope = matern(np.tensordot(weights, squares, 1))
     count = len(data.objectives)
-    kernel[np.diag_indices(count)] += noise * data.doubts
+    kernel[np.diag_indices(count)] += data.noises(noise)
     try:
         lower = cholesky(kernel, lower=True, check_finite=False)
     except np.linalg.LinAlgError:
@@ -155,7 +161,7 @@ class GaussianProcess:
         self._data = data
         self._is_category = is_category
         kernel, _ = matern(self._squares(data.rows))
-        kernel[np.diag_indices(len(kernel))] += shape.noise * data.doubts
+        kernel[np.diag_indices(len(kernel))] += data.noises(shape.noise)
         self._lower = root_of(kernel)
         ones = cho_solve((self._lower, True), np.ones(len(kernel)), check_finite=False)
         self.mean = float((ones @ data.objectives) / ones.sum())
@@ -191,6 +197,7 @@ class GaussianProcess:
             np.vstack([data.rows, rows]),
             np.append(data.objectives, expected),
             np.append(data.doubts, np.ones(len(rows))),
+            np.append(data.variances, np.zeros(len(rows))),
         )
         process = GaussianProcess(shape, more, self._is_category)
         # What is believed says nothing about how far objectives spread.

@@ -5,47 +5,68 @@ units of the spread of the better half around the median; beyond one such unit o
 grow as logarithms only. The model so fits where it matters, and one diverged trial doesn't flatten the rest.
 
 * completed: by its objective.
-* stopped early: by the objective that its rank at its last step stands for: a trial better than a quarter of
-  the completed ones at that step counts as one better than a quarter of them in the end. Without completed
-  curves that reach the step, as its last value or the median of completed trials, whichever is worse.
+* stopped early: by where its curve would have ended, learned from the curves of completed trials, with the
+  doubt that those leave. Without completed curves that reach its last step, as its last value or the median
+  of completed trials, whichever is worse.
 * failed: as the worst of all. Where many fail the model stays away; one that failed by chance is outvoted by
-  good neighbours, since both kinds of guesses are doubted.
+  good neighbours, since guesses are doubted.
 * completed without an objective: nothing.
 """
 
-from bisect import bisect_right
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from tuning.endings import Endings, Reports
 from tuning.suggest.bayesian.features import Array
 from tuning.trials import FinishedTrial, Goal, Outcome
 
 _DOUBT = 100.0
 """How many times the usual noise a guessed objective has."""
 _ENOUGH_CURVES = 3
-"""So many completed curves must reach a step to give a rank there."""
+"""So many completed curves must reach a step to predict from there."""
 
 
-def objectives(trials: Sequence[FinishedTrial], goal: Goal) -> tuple[list[FinishedTrial], Array, Array]:
-    """The trials that teach something, their objectives for the model, and how doubtful each is."""
+class Lessons(NamedTuple):
+    """The trials that teach something, and what: see `model.Data`."""
+
+    trials: list[FinishedTrial]
+    objectives: Array
+    doubts: Array
+    variances: Array
+
+
+class _Guess(NamedTuple):
+    """An objective, smaller is better; those a deviation below and above it; how doubtful it is besides."""
+
+    objective: float
+    low: float
+    high: float
+    doubt: float
+
+
+def objectives(trials: Sequence[FinishedTrial], goal: Goal) -> Lessons:
+    """What these trials teach."""
     sign = 1.0 if goal is Goal.MINIMIZE else -1.0
     measured = [t for t in trials if t.outcome is Outcome.COMPLETED and t.objective is not None]
+    stopped = [t for t in trials if t.outcome is Outcome.STOPPED_EARLY and t.objective is not None]
     if not measured:
-        # Nothing to rank by: what stopped trials showed last is all there is.
-        measured = [t for t in trials if t.outcome is Outcome.STOPPED_EARLY and t.objective is not None]
-    told, values, guessed = list(measured), [sign * (t.objective or 0.0) for t in measured], []
-    final = sorted(values)
-    if any(t.outcome is Outcome.COMPLETED for t in measured):
-        for trial in trials:
-            if trial.outcome is Outcome.STOPPED_EARLY and trial.objective is not None:
-                told.append(trial)
-                guessed.append(_in_the_end(trial, sign, measured, final))
+        # Nothing to learn their ends from: what stopped trials showed last is all there is.
+        measured, stopped = stopped, []
+    values = np.array([sign * (t.objective or 0.0) for t in measured])
+    guesses = _guesses(stopped, measured, values, goal) if stopped else []
     failed = [t for t in trials if t.outcome is Outcome.FAILED]
-    warped = standardised(np.array(values + guessed))
-    worst = float(warped.max()) if warped.size else 0.0
-    doubts = np.array([1.0] * len(values) + [_DOUBT] * (len(guessed) + len(failed)))
-    return told + failed, np.append(warped, [worst] * len(failed)), doubts
+    warp = _Warp(np.append(values, [guess.objective for guess in guesses]))
+    known = warp.units(np.append(values, [guess.objective for guess in guesses]))
+    worst = float(known.max()) if known.size else 0.0
+    doubts = [1.0] * len(values) + [guess.doubt for guess in guesses] + [_DOUBT] * len(failed)
+    apart = warp.units(np.array([g.high for g in guesses])) - warp.units(np.array([g.low for g in guesses]))
+    variances = np.zeros(len(doubts))
+    variances[len(values) : len(known)] = (0.5 * apart) ** 2
+    return Lessons(
+        [*measured, *stopped, *failed], np.append(known, [worst] * len(failed)), np.array(doubts), variances
+    )
 
 
 def standardised(values: Array) -> Array:
@@ -53,35 +74,62 @@ def standardised(values: Array) -> Array:
 
     Values that are all the same, or none, give zeros. Any finite values are allowed.
     """
-    if not values.size:
-        return values
-    # The largest doubles have no difference; their halves do.
-    halved = values / 2.0
-    largest = float(np.abs(halved).max())
-    shifted = halved / largest if largest > 0.0 else halved
-    shifted = shifted - np.median(shifted)
-    better = shifted[shifted <= 0.0]
-    spread = float(np.sqrt((better**2).mean()))
-    if spread <= 1e-12:
-        spread = float(shifted.max())
-        if spread <= 1e-12:
+    return _Warp(values).units(values)
+
+
+class _Warp:
+    """The units of some values."""
+
+    def __init__(self, values: Array) -> None:
+        self._middle, self._spread, self._largest = 0.0, 0.0, 0.0
+        if not values.size:
+            return
+        # The largest doubles have no difference; their halves do.
+        self._largest = float(np.abs(values / 2.0).max())
+        shares = self._shares(values)
+        self._middle = float(np.median(shares))
+        shifted = shares - self._middle
+        better = shifted[shifted <= 0.0]
+        self._spread = float(np.sqrt((better**2).mean()))
+        if self._spread <= 1e-12:
+            self._spread = float(shifted.max())
+
+    def units(self, values: Array) -> Array:
+        """The values in these units."""
+        shifted = self._shares(values) - self._middle
+        if self._spread <= 1e-12:
             return np.zeros_like(shifted)
-    units = shifted / spread
-    return np.where(units > 1.0, 1.0 + np.log(np.maximum(units, 1.0)), units)
+        units = shifted / self._spread
+        return np.where(units > 1.0, 1.0 + np.log(np.maximum(units, 1.0)), units)
+
+    def _shares(self, values: Array) -> Array:
+        halved = values / 2.0
+        return halved / self._largest if self._largest > 0.0 else halved
 
 
-def _in_the_end(
-    trial: FinishedTrial, sign: float, completed: Sequence[FinishedTrial], final: Sequence[float]
-) -> float:
-    """The objective that a stopped trial would have ended with, had it kept its rank."""
-    own = sign * (trial.objective or 0.0)
-    step = trial.curve[-1].step if trial.curve else 0
-    reached = []
-    for other in completed:
-        there = bisect_right(other.curve, step, key=lambda point: point.step)
-        if there and other.curve[-1].step >= step:
-            reached.append(sign * other.curve[there - 1].value)
-    if len(reached) < _ENOUGH_CURVES:
-        return max(own, float(np.median(np.array(final) / 2.0) * 2.0))
-    rank = sum(value < own for value in reached) / len(reached)
-    return final[min(int(rank * len(final)), len(final) - 1)]
+def _guesses(
+    stopped: Sequence[FinishedTrial], completed: Sequence[FinishedTrial], final: Array, goal: Goal
+) -> list[_Guess]:
+    """Where stopped trials would have ended."""
+    sign = 1.0 if goal is Goal.MINIMIZE else -1.0
+    curves = [_reports(trial, sign) for trial in completed if trial.curve]
+    endings = Endings(curves, Goal.MINIMIZE) if curves else None
+    middle = float(np.median(final / 2.0) * 2.0)
+    guesses = []
+    for trial in stopped:
+        own = sign * (trial.objective or 0.0)
+        ending = None
+        if endings is not None and len(endings.peers) >= _ENOUGH_CURVES and trial.curve:
+            ending = endings.of(trial.curve[-1].step, sign * trial.curve[-1].value)
+        if endings is None or ending is None:
+            guess = max(own, middle)
+            guesses.append(_Guess(guess, guess, guess, _DOUBT))
+            continue
+        units = (ending.mean, ending.mean - ending.deviation, ending.mean + ending.deviation)
+        mean, low, high = map(endings.spread.objective, units)
+        guesses.append(_Guess(mean, low, high, 1.0))
+    return guesses
+
+
+def _reports(trial: FinishedTrial, sign: float) -> Reports:
+    return Reports([p.step for p in trial.curve], [sign * p.value for p in trial.curve])

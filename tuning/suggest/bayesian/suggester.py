@@ -45,7 +45,7 @@ class GaussianProcessSearch:
     """Models the history; no repeats while a finite space has untried points, then repeats."""
 
     algorithm = "GAUSSIAN_PROCESS"
-    version = f"1+scipy-{scipy.__version__}"
+    version = f"2+scipy-{scipy.__version__}"
 
     def __init__(self, space: Space, goal: Goal, seed: int) -> None:
         self._space = space
@@ -99,11 +99,11 @@ class GaussianProcessSearch:
         """What these trials say; None for too few. Remembered for the same trials only."""
         if self._fitted is not None and self._fitted[0] == list(ended):
             return self._fitted[1]
-        told, values, doubts = objectives(ended, self._goal)
+        told, values, doubts, variances = objectives(ended, self._goal)
         if len(told) < STARTUP_TRIALS or not self._features.parameters or np.ptp(values) == 0.0:
             return None
         rows = np.array([self._features.row(trial.values) for trial in told])
-        data = Data(rows, values, doubts)
+        data = Data(rows, values, doubts, variances)
         shape = fit(data.fewer(FITTED_TRIALS), self._features.is_category)
         data = data.fewer(MODELLED_TRIALS)
         process = GaussianProcess(shape, data, self._features.is_category)
