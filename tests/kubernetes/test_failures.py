@@ -6,7 +6,7 @@ from tests.kubernetes.images import PYTHON
 from tests.kubernetes.node import Cluster
 from tests.kubernetes.platform import KubernetesPlatform
 from tests.running_service import wait_until
-from tests.worker.launcher_contract import CLUSTER, GRACE, end_of, lines, stopped
+from tests.worker.launcher_contract import CLUSTER, GRACE, HELD, end_of, lines, stopped
 from worker.cluster import Role
 from worker.launchers.kubernetes.launcher import KubernetesLauncher
 from worker.launchers.protocol import (
@@ -106,6 +106,42 @@ def test_gpus_are_counted_by_the_scheduler(platform: KubernetesPlatform, cluster
         assert end_of(launcher, specs[1].ref).exit_code == 0
     finally:
         cluster.set_gpus(0)
+
+
+def test_what_makes_way_for_others_is_replaced_when_they_are_gone(
+    platform: KubernetesPlatform, cluster: Cluster
+) -> None:
+    spec = platform.spec(
+        "print('here', flush=True)\n" + HELD, containers={Role.MASTER: Container(accelerators=1)}
+    )
+    classes, pods = "/apis/scheduling.k8s.io/v1/priorityclasses", "/api/v1/namespaces/default/pods"
+    gpu = {"nvidia.com/gpu": "1"}
+    sleeps = {"name": "c", "image": PYTHON, "imagePullPolicy": "Never", "resources": {"limits": gpu}}
+    first = {
+        "metadata": {"name": "first"},
+        "spec": {
+            "priorityClassName": "first",
+            "terminationGracePeriodSeconds": 0,
+            "containers": [{**sleeps, "command": ["sleep", "1000"]}],
+        },
+    }
+    cluster.set_gpus(1)
+    with cluster.client() as http:
+        try:
+            launcher = _launched(platform, spec, 0)
+            wait_until(lambda: lines(platform.folder, "begun"), 30)
+            http.post(classes, json={"metadata": {"name": "first"}, "value": 1000}).raise_for_status()
+            http.post(pods, json=first).raise_for_status()
+            _waiting(launcher, spec.ref, "Insufficient nvidia.com/gpu")
+            assert len(lines(platform.folder, "begun")) == 1
+            http.delete(f"{pods}/first").raise_for_status()
+            wait_until(lambda: len(lines(platform.folder, "begun")) == 2, 60)
+            (platform.folder / "go").touch()
+            assert end_of(launcher, spec.ref) == AttemptStatus(AttemptPhase.ENDED, 0)
+        finally:
+            http.delete(f"{pods}/first")
+            http.delete(f"{classes}/first")
+            cluster.set_gpus(0)
 
 
 def test_a_quota_that_is_used_up_is_waited_for_and_said(

@@ -11,6 +11,7 @@ from tests.kubernetes.images import PYTHON
 from tests.kubernetes.node import Cluster
 from tests.kubernetes.platform import KubernetesPlatform
 from tests.running_service import RunningService, wait_until
+from tests.worker.launcher_contract import lines
 from worker.launchers.kubernetes.objects import CONTAINER
 from worker.launchers.protocol import AttemptPhase, AttemptRef, Stream
 
@@ -32,19 +33,32 @@ turn = itertools.count()
 
 
 def test_all_is_kept_of_what_prints_more_than_its_node_keeps(platform: KubernetesPlatform) -> None:
-    spec = platform.spec(f"{TALKATIVE}\nprint('begins', flush=True); talk({MANY}, 0.006)")
+    source = f"""
+{TALKATIVE}
+print('begins', flush=True)
+while not (folder / 'go').exists(): talk(10, 0.006)
+tell('last', next(number))
+"""
+    spec = platform.spec(source)
     launcher = platform.launcher()
     launcher.launch(spec)
 
-    def has_ended() -> bool:
+    def look() -> AttemptPhase:
         launcher.read_output(spec.ref, Stream.OUT, 0, 1)
-        return launcher.observe([spec.ref])[spec.ref].phase is AttemptPhase.ENDED
+        return launcher.observe([spec.ref])[spec.ref].phase
 
-    wait_until(has_ended, 90)
+    wait_until(lambda: look() and launcher.read_output(spec.ref, Stream.OUT, 0, 6) == b"begins", 30)
+    wait_until(lambda: look() and not _begins(platform, b"begins"), 60)
+    (platform.folder / "go").touch()
+    wait_until(lambda: look() is AttemptPhase.ENDED, 60)
+    (last,) = lines(platform.folder, "last")
+    assert _missing(launcher.read_output(spec.ref, Stream.OUT, 0, 10**8), int(last)) == []
+
+
+def _begins(platform: KubernetesPlatform, word: bytes) -> bool:
+    """Whether what the node has of the only pod's log begins with a line of this word."""
     (pod,) = platform.pods()
-    left = list(platform.api.log(pod["metadata"]["name"], CONTAINER, None))
-    assert not any(b"begins" in line for line in left[:1]), "the node has let go of it"
-    assert _missing(launcher.read_output(spec.ref, Stream.OUT, 0, 10**8), MANY) == []
+    return word in next(platform.api.log(pod["metadata"]["name"], CONTAINER, None), b"")
 
 
 def test_what_the_node_let_go_of_while_nobody_listened_is_told(platform: KubernetesPlatform) -> None:
@@ -62,6 +76,7 @@ talk(1, 0)
     first.close()
     (platform.folder / "go").touch()
     wait_until(lambda: (platform.folder / "done").exists(), 60)
+    wait_until(lambda: not _begins(platform, b"begun"), 30)
     second = platform.launcher()
     (platform.folder / "end").touch()
     wait_until(lambda: second.observe([spec.ref])[spec.ref].phase is AttemptPhase.ENDED, 60)
@@ -124,8 +139,8 @@ open(os.path.join(job_dir, f"last-{{next(number)}}"), "w").close()
         wait_until(lambda: (out / "little").exists(), 60)
         service.kill()
     with RunningService(data, **settings) as service, service.client() as http:
-        count = _kept_lines(http)
-        wait_until(lambda: _kept_lines(http) > count, 30)
+        newest = _newest(http)
+        wait_until(lambda: _newest(http) > newest, 60)
         (out / "go").touch()
         wait_until(lambda: http.get("/jobs/talks").json()["state"] == "SUCCEEDED", 90)
         messages = _messages(http)
@@ -133,23 +148,30 @@ open(os.path.join(job_dir, f"last-{{next(number)}}"), "w").close()
     assert _missing("\n".join(messages).encode(), last) == []
 
 
-def _kept_lines(http: Any) -> int:
-    return len(_messages(http))
+def _newest(http: Any) -> int:
+    """The number of the line that the job's log got last."""
+    messages, _ = _page(http, orderBy="timestamp desc", pageSize=1)
+    return max(_numbers(messages[0].encode()))
 
 
 def _messages(http: Any) -> list[str]:
     """What the job's log has of what its trainer printed, in order."""
-    found: list[str] = []
-    where = {"filter": 'resource.labels.job_id="talks" AND resource.labels.task_name="master-replica-0"'}
-    body: dict[str, Any] = {"resourceNames": ["projects/p"], "pageSize": 1000, **where}
-    while True:
-        answer = http.post(http.base_url.copy_with(path="/v2/entries:list"), json=body)
-        assert answer.status_code == 200, answer.text
-        page = json.loads(answer.content)
-        found += [entry["jsonPayload"]["message"] for entry in page.get("entries", ())]
-        if "nextPageToken" not in page:
-            return found
-        body["pageToken"] = page["nextPageToken"]
+    found, token = _page(http)
+    while token:
+        more, token = _page(http, pageToken=token)
+        found += more
+    return found
+
+
+def _page(http: Any, **asked: Any) -> tuple[list[str], str]:
+    """The messages of one page, and what to ask for the next one with."""
+    where = 'resource.labels.job_id="talks" AND resource.labels.task_name="master-replica-0"'
+    body = {"resourceNames": ["projects/p"], "pageSize": 1000, "filter": where, **asked}
+    answer = http.post(http.base_url.copy_with(path="/v2/entries:list"), json=body)
+    assert answer.status_code == 200, answer.text
+    page = json.loads(answer.content)
+    messages = [entry["jsonPayload"]["message"] for entry in page.get("entries", ())]
+    return messages, page.get("nextPageToken", "")
 
 
 def test_a_last_line_without_its_end_is_kept(platform: KubernetesPlatform) -> None:
