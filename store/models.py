@@ -181,6 +181,7 @@ class Attempt(Base):
     not_before: Mapped[float | None]
     """When it may be given what it needs, if it follows one that failed; null once it has been."""
     start_time: Mapped[float]
+    """When it was written down; once it has been seen to run, that."""
     end_time: Mapped[float | None]
 
     trial: Mapped[Trial] = relationship(back_populates="attempts", lazy="raise")

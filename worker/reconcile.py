@@ -230,7 +230,7 @@ class Reconciler:
             live = self._slots.start_again(lease, view, live)
             new = self._slots.refill(lease, view, live, job.next_check_at)
         if new.none_left:
-            self._succeed(lease)
+            self._succeed(lease, view)
         over = job.state in FINISHED or new.none_left
         refused = not over and self._start_and_stop(lease, view, [*live, *new.trials])
         # Also when it has just come to wait: room that appeared before was told to others alone.
@@ -298,10 +298,14 @@ class Reconciler:
         assert view.spec is not None
         stop_hopeless(session, job, study, view.spec, running, live, self._clock())
 
-    def _succeed(self, lease: Lease) -> None:
+    def _succeed(self, lease: Lease, view: View) -> None:
         with self._database.write() as session:
             job = hold_lease(session, lease)
             if job.verdict is None:
+                if job.finished_trials < view.max_trials:
+                    of = f"{job.finished_trials} of {view.max_trials} trials"
+                    said = f"The search found nothing more to try after {of}."
+                    tell(session, job, said, now=self._clock())
                 self._end_job(session, job, State.SUCCEEDED, None)
 
     # What every step shares

@@ -44,6 +44,7 @@ class Intake:
         begun = sight.status.phase is AttemptPhase.RUNNING and sight.status.waiting is None
         if begun and attempt.state == AttemptState.LAUNCHING:
             attempt.state = AttemptState.RUNNING
+            attempt.start_time = self._clock()
             trial.state = State.RUNNING
         return any(measured)
 

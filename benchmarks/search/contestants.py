@@ -62,6 +62,23 @@ _HEBO = (
     "matplotlib==3.8.4",
     "setuptools<80",
 )
+# Vizier's extra for its default algorithm names a nightly build; these are the releases it was written for.
+_VIZIER = (
+    "google-vizier==0.1.24",
+    "jax==0.4.35",
+    "jaxlib==0.4.35",
+    "jaxopt==0.8.3",
+    "flax==0.10.0",
+    "optax==0.2.3",
+    "chex==0.1.87",
+    "tensorflow-probability==0.25.0",
+    "equinox==0.11.7",
+    "jaxtyping==0.2.34",
+    "typeguard==2.13.3",
+    "numpy==1.26.4",
+    "scipy==1.13.1",
+    "setuptools<80",
+)
 
 CONTESTANTS = {
     "vernier": Contestant("vernier", "DEFAULT"),
@@ -77,6 +94,7 @@ CONTESTANTS = {
     "smac3": Contestant("smac", "30", ("smac==2.4.1",)),
     "hebo": Contestant("hebo", "", _HEBO),
     "ax": Contestant("ax", "", ("ax-platform==1.3.1",)),
+    "oss-vizier": Contestant("vizier", "", _VIZIER),
 }
 
 

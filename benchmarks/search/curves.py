@@ -7,7 +7,7 @@ from math import log10
 import numpy as np
 
 from benchmarks.search.running import Run
-from benchmarks.search.statistics import FLOOR, best_so_far
+from benchmarks.search.statistics import FLOOR, Array, best_so_far
 
 _WIDTH, _HEIGHT, _COLUMNS = 260, 170, 3
 _LEFT, _TOP, _LEGEND = 40, 30, 40
@@ -31,7 +31,10 @@ _COLOURS = (
 
 
 def picture(runs: Sequence[Run], tasks: Sequence[str], batch: int) -> str:
-    """The document: medians over seeds, with the quartiles as a band."""
+    """The document: medians over seeds, with the quartiles as a band.
+
+    A point is of all runs that went so far; where some end before others, the line may jump.
+    """
     runs = [run for run in runs if run.batch == batch and run.task in tasks]
     contestants = list(dict.fromkeys(run.contestant for run in runs))
     colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(contestants)}
@@ -54,8 +57,7 @@ def picture(runs: Sequence[Run], tasks: Sequence[str], batch: int) -> str:
         for name in contestants:
             curves = [best_so_far(r) for r in runs if (r.task, r.contestant) == (task, name)]
             if curves:
-                length = min(map(len, curves))
-                low, middle, high = np.quantile([c[:length] for c in curves], [0.25, 0.5, 0.75], axis=0)
+                low, middle, high = _quartiles(curves)
                 band = _points(low, trials) + " " + " ".join(reversed(_points(high, trials).split()))
                 parts.append(f'<polygon points="{band}" fill="{colours[name]}" opacity="0.1"/>')
                 parts.append(
@@ -64,6 +66,14 @@ def picture(runs: Sequence[Run], tasks: Sequence[str], batch: int) -> str:
                 )
         parts.append("</g>")
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _quartiles(curves: Sequence[Array]) -> Array:
+    """The three quartiles after each trial of the longest curve."""
+    trials = range(max(map(len, curves)))
+    return np.transpose(
+        [np.quantile([c[i] for c in curves if len(c) > i], [0.25, 0.5, 0.75]) for i in trials]
+    )
 
 
 def _points(regrets: Sequence[float], trials: int) -> str:

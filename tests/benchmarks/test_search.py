@@ -113,6 +113,12 @@ def test_the_report_says_where_ours_is_worse_than_random(
     assert curves.read_text().count("<polyline") == 6
 
 
+def test_a_curve_goes_on_as_far_as_its_longest_run() -> None:
+    runs = [run("a", "t", 0, 0.5, 0.4), run("a", "t", 1, 0.5, 0.4, 0.2)]
+    (line,) = re.findall('<polyline points="([^"]*)"', picture(runs, ["t"], 1))
+    assert len(line.split()) == 3
+
+
 class TestContestants:
     @pytest.mark.parametrize("name", CONTESTANTS)
     def test_a_peer_has_an_environment_of_its_own_and_imports_nothing_of_ours(self, name: str) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from tests.jobs.conftest import Jobs
+from tests.jobs.test_logs_of_jobs import log_of, message
+from tests.running_service import RunningService
 
 PARABOLA = """
 x = float(flags["x"])
@@ -19,7 +21,6 @@ def values(trials: list[dict[str, Any]]) -> dict[int, float]:
 
 @pytest.mark.parametrize("name", ["Evolution", "CMA-ES", "QUASI_RANDOM"])
 def test_another_algorithm_and_what_to_begin_with(jobs: Jobs, name: str) -> None:
-    pytest.importorskip("cmaes")
     search = {
         "searchAlgorithm": {"name": name},
         "initialTrials": [{"hyperparameters": {"x": "0.25"}}, {"hyperparameters": {"x": 0.5}}],
@@ -46,7 +47,9 @@ def test_a_batch_is_tried_in_its_order_and_ends_the_job(jobs: Jobs) -> None:
     assert jobs.get(job_id)["state"] == "SUCCEEDED"
 
 
-def test_a_parameter_that_is_not_active_is_no_flag_and_what_is_forbidden_is_not_tried(jobs: Jobs) -> None:
+def test_a_parameter_that_is_not_active_is_no_flag_and_what_is_forbidden_is_not_tried(
+    jobs: Jobs, service: RunningService
+) -> None:
     source = """
 assert ("momentum" in flags) == (flags["opt"] == "sgd"), sys.argv
 report(1, float(flags.get("momentum", 0.5)))
@@ -71,3 +74,6 @@ report(1, float(flags.get("momentum", 0.5)))
     }
     assert len(tried) == 3
     assert jobs.get(job_id)["state"] == "SUCCEEDED"
+    assert "The search found nothing more to try after 3 of 9 trials." in map(
+        message, log_of(jobs, service, job_id)
+    )

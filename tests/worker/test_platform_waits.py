@@ -69,6 +69,19 @@ def test_time_that_it_is_held_up_does_not_count_as_running(database: Database) -
     assert cluster.at(2061).state == State.CANCELLED
 
 
+def test_an_attempt_starts_when_its_program_does(database: Database) -> None:
+    """So the grace that it has before it may be stopped early is no shorter for having waited."""
+    cluster = Cluster(database)
+    cluster.at(0)
+    cluster.is_now(_held(NO_NODE))
+    cluster.at(1000)
+    cluster.is_now(RUNNING)
+    job = cluster.at(2000)
+    with database.read() as session:
+        (trial,) = live_trials(session, job.id)
+        assert trial.attempts[-1].start_time == NOW + 2000
+
+
 def test_time_that_it_is_held_up_counts_as_waiting(database: Database) -> None:
     cluster = Cluster(database, maxWaitTime="1800s")
     cluster.at(0)
