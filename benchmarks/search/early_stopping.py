@@ -161,12 +161,15 @@ def run_all(
 
 
 def show(runs: Sequence[StoppedRun], search: str, tasks: Sequence[str]) -> None:
-    """Print what each rule saved, and the regret it left beside that without any."""
+    """Print what each rule saved, and the regret it left beside that without any.
+
+    The last column holds it against the search that spends as many epochs on fewer, whole trials.
+    """
     runs = [run for run in runs if run.search == search and run.task in tasks]
     console = Console(width=150)
     for count in COUNTS:
         table = Table(title=f"After {count} trials: regret over that of no stopping, 95 % bounds")
-        for heading in ("rule", "seeds", "epochs saved", *tasks, "regret", "ratio", "worse in"):
+        for heading in ("rule", "seeds", "epochs saved", *tasks, "regret", "ratio", "worse in", "to fewer"):
             table.add_column(heading, justify="left" if heading == "rule" else "right")
         found = {rule: _by_task(runs, rule, count) for rule in dict.fromkeys(run.label for run in runs)}
         for rule, regrets in found.items():
@@ -187,8 +190,23 @@ def show(runs: Sequence[StoppedRun], search: str, tasks: Sequence[str]) -> None:
                 f"{float(np.exp(np.mean(np.log(medians)))):.4f}",
                 _said(against),
                 _worse(regrets, found.get(NONE, {})),
+                "" if rule == NONE else _said(ratio(regrets, as_many_epochs(own, runs, count))),
             )
         console.print(table)
+
+
+def as_many_epochs(
+    stopped: Sequence[StoppedRun], runs: Sequence[StoppedRun], count: int
+) -> dict[str, dict[int, float]]:
+    """By task and seed, the regret of the search without stopping after as many epochs: of fewer trials."""
+    whole = {(run.task, run.seed): run for run in runs if run.rule == NONE}
+    table: dict[str, dict[int, float]] = {}
+    for each in stopped:
+        other = whole.get((each.task, each.seed))
+        trials = max(round(sum(each.epochs[:count]) / each.whole), 1)
+        if other is not None and len(other.regrets) >= trials:
+            table.setdefault(each.task, {})[each.seed] = max(other.regrets[trials - 1], FLOOR)
+    return table
 
 
 def _by_task(runs: Sequence[StoppedRun], rule: str, count: int) -> dict[str, dict[int, float]]:

@@ -191,6 +191,14 @@ class TestEarlyStopping:
         assert sum(none.epochs) < sum(some.epochs) < sum(all_kept.epochs)
         assert len({run.key for run in (all_kept, none, some)}) == 3
 
+    def test_as_many_epochs_without_stopping_are_fewer_trials(self) -> None:
+        def run(rule: str, regrets: list[float], epochs: list[int]) -> early_stopping.StoppedRun:
+            return early_stopping.StoppedRun("DEFAULT", rule, "a", 3, regrets, epochs, 10)
+
+        whole, stopped = run("none", [0.8, 0.4, 0.2, 0.1], [10] * 4), run("ASHA", [0.3] * 4, [10, 5, 1, 3])
+        assert early_stopping.as_many_epochs([stopped], [whole, stopped], 4) == {"a": {3: 0.4}}
+        assert early_stopping.as_many_epochs([stopped], [stopped], 4) == {}
+
     def test_what_has_been_run_is_not_run_again(self, tmp_path: Path) -> None:
         results = tmp_path / "results.jsonl"
         for _ in range(2):
