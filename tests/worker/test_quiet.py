@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event, select
 
 from store.database import Database
-from store.jobs import request_cancel
+from store.jobs import Lease, request_cancel
 from store.measurements import curves_of
 from store.models import Job, Trial
 from store.objects.names import Place
@@ -28,6 +28,7 @@ from worker.launchers.protocol import (
 from worker.quiet import QUIET_POLLS
 from worker.reconcile import Reconciler
 from worker.resources import Machine
+from worker.view import View
 
 LINE = '{{"timestamp": 1.0, "trial": "1", "loss": {0}.5, "global_step": "{0}"}}\n'
 LONG = 1000 * POLL
@@ -151,7 +152,7 @@ def test_a_job_ends_whose_worker_died_between_its_last_trial_and_its_own_end(
     class Died(BaseException):
         pass
 
-    def die(job: Job) -> None:
+    def die(lease: Lease, view: View) -> None:
         raise Died
 
     with pytest.MonkeyPatch.context() as patched:
