@@ -138,6 +138,7 @@ def _condition_violations(
             read_value(known[name], text)
         except ValueError as problem:
             yield FieldViolation(f"{at}.values[{number}]", f"'{shortened(text)}' {problem}.")
+    numbers: dict[str, float] = {}
     for field, bound in bounds.items():
         if bound is None:
             continue
@@ -145,9 +146,29 @@ def _condition_violations(
             yield FieldViolation(f"{at}.{field}", "Is not for CATEGORICAL parameters; give values.")
             continue
         try:
-            number_of(bound)
+            numbers[field] = number_of(bound)
         except ValueError as problem:
             yield FieldViolation(f"{at}.{field}", f"'{shortened(bound)}' {problem}.")
+    if numbers and not _has_value_between(
+        known[name], numbers.get("min", -math.inf), numbers.get("max", math.inf)
+    ):
+        asked = " and ".join(
+            f"at {'least' if field == 'min' else 'most'} {number:.15g}" for field, number in numbers.items()
+        )
+        why = f"'{shortened(name)}' has no value of {asked}."
+        yield FieldViolation(f"{at}.{next(iter(numbers))}", why)
+
+
+def _has_value_between(parameter: ParameterSpec, low: float, high: float) -> bool:
+    """Whether a numeric parameter can be from `low` to `high`; so can one that is refused for itself."""
+    if parameter.type == ParameterType.DISCRETE:
+        return not parameter.numbers or any(low <= number <= high for number in parameter.numbers)
+    if parameter.min_value is None or parameter.max_value is None:
+        return True
+    low, high = max(low, parameter.min_value), min(high, parameter.max_value)
+    if parameter.type == ParameterType.INTEGER and math.isfinite(low) and math.isfinite(high):
+        return math.ceil(low) <= math.floor(high)
+    return low <= high
 
 
 def _grid_points(spec: HyperparameterSpec) -> int:

@@ -54,11 +54,20 @@ def check(data_dir: DataDir = None) -> None:
 
 
 def _check_file(database: "Database") -> None:
+    from sqlalchemy.exc import DatabaseError, OperationalError
+
     from cli.data_folder import CannotServe
 
-    damage = database.damage() if database.is_sqlite else None
+    if not database.is_sqlite:
+        return
+    try:
+        damage = database.damage()
+    except OperationalError:
+        raise  # It is locked, or may not be opened: that says nothing of what is in it.
+    except DatabaseError as error:
+        damage = str(error.orig)
     if damage is not None:
-        raise CannotServe(f"The file is damaged ({damage}): go back to a backup.")
+        raise CannotServe(f"The file {database.url.database} is damaged ({damage}): go back to a backup.")
 
 
 @app.command()

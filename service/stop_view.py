@@ -19,7 +19,7 @@ def stop_reasons(stops: Sequence[Decision]) -> dict[int, dict[str, Any]]:
         if decision.kind in (STOP, KEEP):
             judged = decision.outcome
             reason: dict[str, Any] = {
-                "rule": decision.algorithm,
+                "rule": decision.algorithm.upper(),  # as the job has it
                 "trainingStep": str(judged["step"]),
                 "value": judged["value"],
                 "threshold": judged["threshold"],

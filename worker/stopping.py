@@ -83,7 +83,7 @@ def stop_hopeless(
         stop = study.should_stop(curves[trial.id], beside, now - current(trial).start_time)
         if stop is None:
             continue
-        why = f"{stop.value:g} at step {stop.step} is behind {stop.threshold:g}, by {stop.peers} other trials"
+        why = reason_of(stop)
         share = asked.audit_share if asked is not None else None
         if is_kept(job.seed, trial.number, share or 0.0):
             if kept is None:
@@ -92,12 +92,12 @@ def stop_hopeless(
             if trial.number not in kept:
                 session.add(study.record_stop(job, trial, stop, now, KEEP))
                 said = f"Trial {trial.number} would be stopped early, and is kept to see how it ends"
-                tell(session, job, f"{said}: {why} ({stop.rule}).", trial=trial.number, now=now)
+                tell(session, job, f"{said}: {why}.", trial=trial.number, now=now)
             continue
         tell_to_stop(trial, EARLY)
         session.add(study.record_stop(job, trial, stop, now, STOP))
         log.info("trial stopped early", trial=trial.number, step=stop.step, value=stop.value)
-        said = f"Trial {trial.number} is stopped early: {why} ({stop.rule})."
+        said = f"Trial {trial.number} is stopped early: {why}."
         tell(session, job, said, trial=trial.number, now=now)
 
 
@@ -127,6 +127,13 @@ def report_stops(session: Session, job: Job, now: float) -> None:
         )
     )
     tell(session, job, _said(found), now=now)
+
+
+def reason_of(stop: StopDecision) -> str:
+    """A decision in words, for the job's log."""
+    what = "the end predicted at" if stop.predicted else "what it reached by"
+    against = f"the {stop.threshold:g} of {stop.peers} other trials"
+    return f"{what} step {stop.step}, {stop.value:g}, is behind {against} ({stop.rule.upper()})"
 
 
 def points_of(curve: Measured) -> list[Point]:

@@ -30,6 +30,7 @@ def forbidding(*conditions: dict[str, Any], **spec: Any) -> dict[str, Any]:
         {"parameterName": "batch", "values": [32, "64"]},
         {"parameterName": "batch", "min": 0},
         {"parameterName": "batch", "min": "40", "max": 1e3},
+        {"parameterName": "batch", "min": 32, "max": 32},
     ],
 )
 def test_conditions_are_kept_as_they_were_given(condition: dict[str, Any]) -> None:
@@ -54,11 +55,30 @@ def test_conditions_are_kept_as_they_were_given(condition: dict[str, Any]) -> No
         ({"parameterName": "batch", "values": ["many"]}, "values[0]"),
         ({"parameterName": "opt", "min": 1}, "min"),
         ({"parameterName": "batch", "max": "NaN"}, "max"),
+        ({"parameterName": "batch", "min": 64, "max": 32}, "min"),
+        ({"parameterName": "batch", "min": 33, "max": 63}, "min"),
+        ({"parameterName": "batch", "min": 65}, "min"),
+        ({"parameterName": "batch", "max": 31}, "max"),
     ],
 )
 def test_a_condition_that_can_t_be_meant_is_refused(condition: dict[str, Any], field: str) -> None:
     assert fields(refusal(conditional(condition))) == [f"{AT}.params[2].conditions[0].{field}"]
     assert fields(refusal(forbidding(SGD, condition))) == [f"{AT}.forbidden[0].conditions[1].{field}"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "bounds", "why"),
+    [
+        ("DOUBLE", {"min": 5}, "'layers' has no value of at least 5."),
+        ("DOUBLE", {"max": 0.5}, "'layers' has no value of at most 0.5."),
+        ("DOUBLE", {"min": 3, "max": 2}, "'layers' has no value of at least 3 and at most 2."),
+        ("INTEGER", {"min": 2.25, "max": 2.75}, "'layers' has no value of at least 2.25 and at most 2.75."),
+    ],
+)
+def test_a_condition_that_can_never_hold_is_refused(kind: str, bounds: dict[str, float], why: str) -> None:
+    layers = {"parameterName": "layers", "type": kind, "minValue": 1, "maxValue": 4}
+    late = MOMENTUM | {"conditions": [{"parameterName": "layers", **bounds}]}
+    assert why in refusal(tuning_job(layers, late)).message
 
 
 @pytest.mark.parametrize("name", ["momentum", "late"])

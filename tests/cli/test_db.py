@@ -137,8 +137,21 @@ def test_a_damaged_file_is_found_out(tmp_path: Path) -> None:
         damaged.write(b"\xff" * 64)
     checked = _run("check", "--data-dir", folder)
     assert checked.exit_code == 1
-    assert "damaged" in checked.output or "malformed" in checked.output
+    assert f"The file {file} is damaged" in checked.output
     assert "Traceback" not in checked.output
+
+
+@pytest.mark.parametrize(
+    ("kept", "why"), [(0.5, "database disk image is malformed"), (0, "file is not a database")]
+)
+def test_a_file_that_cannot_be_read_is_damaged_too(tmp_path: Path, kept: float, why: str) -> None:
+    folder = _folder(tmp_path)
+    file = tmp_path / "vernier.sqlite3"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(len(whole) * kept)] or b"no database" * 1000)
+    checked = _run("check", "--data-dir", folder)
+    assert checked.exit_code == 1
+    assert f"The file {file} is damaged ({why}): go back to a backup." in checked.output
 
 
 TRAINER = """

@@ -185,7 +185,7 @@ for step in range(1, 7 if good else 3000):
     assert len(stopped["allMetrics"]) < 2000
     assert not any("isTrialStoppedEarly" in trial for number, trial in trials.items() if number != "7")
     # The reason stays, and is told at the end.
-    assert stopped["earlyStop"]["rule"] == "median"
+    assert stopped["earlyStop"]["rule"] == "MEDIAN"
     assert stopped["earlyStop"]["value"] == 0.1
     assert stopped["earlyStop"]["threshold"] > 10
     assert stopped["earlyStop"]["peerCount"] >= 5

@@ -17,7 +17,7 @@ def decided(kind: str, outcome: dict[str, Any]) -> Decision:
 
 def test_a_stop_tells_its_rule_and_what_it_went_by() -> None:
     reasons = stop_reasons([decided("STOP", {"trial": 7, **JUDGED}), decided("KEEP", {"trial": 8, **JUDGED})])
-    why = {"rule": "median", "trainingStep": "4", "value": 0.1, "threshold": 0.6, "peerCount": 5}
+    why = {"rule": "MEDIAN", "trainingStep": "4", "value": 0.1, "threshold": 0.6, "peerCount": 5}
     assert reasons == {7: why, 8: {**why, "isTrialKept": True}}
 
 

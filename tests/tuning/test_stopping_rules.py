@@ -159,6 +159,7 @@ class TestDecayCurve:
         found = DecayCurvePrediction(Goal.MAXIMIZE).decide(rising(0.5)[:8], self.ENDED)
         assert found is not None
         assert found.value == pytest.approx(0.5, abs=0.05)
+        assert found.predicted
         assert found.threshold == pytest.approx(rising(0.9)[-1].value)
 
     def test_a_smaller_probability_stops_later(self) -> None:

@@ -87,7 +87,7 @@ class CurveFittingAssessor:
         value, threshold = (2 * (first / 2 + share * way) for share in (predicted, self.threshold))
         if not self.goal.is_better(threshold, value):
             return None
-        return StopDecision("curvefitting", points[-1].step, value, threshold, len(completed))
+        return StopDecision("curvefitting", points[-1].step, value, threshold, len(completed), True)
 
 
 def _continued(steps: Array, reached: Array, end: float) -> float | None:

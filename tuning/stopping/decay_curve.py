@@ -53,7 +53,7 @@ class DecayCurvePrediction:
         value, threshold = endings.spread.objective(ending.mean), endings.spread.objective(best)
         if not self.goal.is_better(threshold, value):
             return None  # Equal after rounding.
-        return StopDecision("decay_curve", points[-1].step, value, threshold, len(endings.peers))
+        return StopDecision("decay_curve", points[-1].step, value, threshold, len(endings.peers), True)
 
     def _learn(self, finished: FinishedCurves) -> Endings | None:
         completed = [Reports(curve.steps, curve.values) for curve in finished.completed]

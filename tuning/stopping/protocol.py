@@ -18,6 +18,7 @@ class StopDecision:
         value: what was judged of the running trial, in units of the objective.
         threshold: what it had to reach, in the same units.
         peers: how many other trials the threshold was made of.
+        predicted: whether `value` is where the trial was expected to end, and not what it had reported.
     """
 
     rule: str
@@ -25,6 +26,7 @@ class StopDecision:
     value: float
     threshold: float
     peers: int
+    predicted: bool = False
 
 
 class StoppingRule(Protocol):
