@@ -4,6 +4,8 @@ from pathlib import Path
 
 from worker.launchers.leftovers import discard
 
+WORK = "work"
+"""A replica's working directory."""
 FILES = (
     "env/bin/python",
     "packages/0/a.whl",
@@ -11,17 +13,17 @@ FILES = (
     "trials/1/1/stdout.log",
     "trials/1/1/stderr.log",
     "trials/1/1/status",
-    "trials/1/1/work/model",
+    f"trials/1/1/{WORK}/model",
     "trials/1/1/hypertune/output.metrics",
     "trials/1/1/replicas/worker-replica-0/stdout.log",
-    "trials/1/1/replicas/worker-replica-0/work/data",
+    f"trials/1/1/replicas/worker-replica-0/{WORK}/data",
     "trials/2/3/mirror/files/events",
 )
 KEPT = {
     "install/status",
     "trials/1/1/status",
-    "trials/1/1/work/model",
-    "trials/1/1/replicas/worker-replica-0/work/data",
+    f"trials/1/1/{WORK}/model",
+    f"trials/1/1/replicas/worker-replica-0/{WORK}/data",
 }
 
 
@@ -58,7 +60,7 @@ def test_links_lead_nowhere(tmp_path: Path) -> None:
     (job / "env").symlink_to(mine)
     (job / "trials" / "1" / "1" / "stdout.log").unlink()
     (job / "trials" / "1" / "1" / "stdout.log").symlink_to(mine / "file")
-    (job / "trials" / "1" / "1" / "work" / "out").symlink_to(mine)
+    (job / "trials" / "1" / "1" / WORK / "out").symlink_to(mine)
     discard(job, everything=False)
     assert not (job / "env").exists()
     discard(job, everything=True)
@@ -67,7 +69,7 @@ def test_links_lead_nowhere(tmp_path: Path) -> None:
 
 def test_a_folder_that_its_trainer_closed_goes_too(tmp_path: Path) -> None:
     job = _job(tmp_path)
-    (job / "trials" / "1" / "1" / "work").chmod(0o500)
+    (job / "trials" / "1" / "1" / WORK).chmod(0o500)
     (job / "trials" / "1").chmod(0o000)
     discard(job, everything=True)
     assert not job.exists()
