@@ -57,8 +57,9 @@ def objectives(trials: Sequence[FinishedTrial], goal: Goal) -> Lessons:
     values = np.array([sign * (t.objective or 0.0) for t in measured])
     guesses = _guesses(stopped, measured, values, goal) if stopped else []
     failed = [t for t in trials if t.outcome is Outcome.FAILED]
-    warp = _Warp(np.append(values, [guess.objective for guess in guesses]))
-    known = warp.units(np.append(values, [guess.objective for guess in guesses]))
+    all_of_them = np.append(values, [guess.objective for guess in guesses])
+    warp = _Warp(all_of_them)
+    known = warp.units(all_of_them)
     worst = float(known.max()) if known.size else 0.0
     doubts = [1.0] * len(values) + [guess.doubt for guess in guesses] + [_DOUBT] * len(failed)
     apart = warp.units(np.array([g.high for g in guesses])) - warp.units(np.array([g.low for g in guesses]))
