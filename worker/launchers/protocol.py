@@ -155,6 +155,13 @@ class Exceeded:
     sentence: str
     """For the trial's owner."""
 
+    def to_json(self) -> dict[str, str]:
+        return {"limit": self.limit, "sentence": self.sentence}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, str]) -> "Exceeded":
+        return cls(Limit(data["limit"]), data["sentence"])
+
 
 class Fault(StrEnum):
     """What a platform does to an attempt, or can't do for it."""

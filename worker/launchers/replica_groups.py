@@ -11,7 +11,6 @@ are below it, with what belongs to all of them:
 """
 
 import fcntl
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,8 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from worker.cluster import PRIMARY, Replica
+from worker.launchers.notes import read_note, write_note
 from worker.launchers.process_group import ProcessGroup
-from worker.launchers.protocol import AttemptPhase, AttemptStatus, Exceeded, Limit, ReplicaEnd
+from worker.launchers.protocol import AttemptPhase, AttemptStatus, Exceeded, ReplicaEnd
 
 LONE_ADDRESS = "127.0.0.1:2222"
 """Where a cluster of one finds itself (docs/contract.md 4.4). Nobody else needs to reach it."""
@@ -67,8 +67,8 @@ class ReplicaGroups:
                 return
             self._abandon()
             addresses = dict(zip(replicas, find(len(replicas)), strict=True))
-            told = json.dumps({replica.name: address for replica, address in addresses.items()})
-            _write(self._shared / "addresses.json", told)
+            told = {replica.name: address for replica, address in addresses.items()}
+            write_note(self._shared / "addresses.json", told)
             try:
                 yield addresses
                 (self._shared / "started").touch()
@@ -115,24 +115,18 @@ class ReplicaGroups:
 
     def fail(self, why: Exceeded) -> None:
         """End all of it at once: it must not go on, whatever it would make of a grace."""
-        _write(self._failed, json.dumps({"limit": why.limit, "sentence": why.sentence}))
+        write_note(self._failed, why.to_json())
         for group in self.groups().values():
             group.kill()
 
     def why_failed(self) -> Exceeded | None:
         """What `fail` was told, if it was."""
-        try:
-            told = json.loads(self._failed.read_text())
-        except FileNotFoundError:
-            return None
-        return Exceeded(Limit(told["limit"]), told["sentence"])
+        told = read_note(self._failed)
+        return None if told is None else Exceeded.from_json(told)
 
     def _replicas(self) -> list[Replica]:
-        try:
-            told = json.loads((self._shared / "addresses.json").read_text())
-        except FileNotFoundError:
-            return [PRIMARY]
-        return [Replica.named(name) for name in told]
+        told = read_note(self._shared / "addresses.json")
+        return [PRIMARY] if told is None else [Replica.named(name) for name in told]
 
     def _started(self) -> bool:
         return (self._shared / "started").exists()
@@ -193,10 +187,3 @@ def outcome(statuses: Mapping[Replica, AttemptStatus], told: bool) -> AttemptSta
     ends = [(replica, status.exit_code) for replica, status in own.items()]
     failed = tuple(ReplicaEnd(replica, exit_code) for replica, exit_code in ends if exit_code)
     return AttemptStatus(AttemptPhase.ENDED, failed[0].exit_code, failed=failed) if failed else None
-
-
-def _write(path: Path, text: str) -> None:
-    """All of it, or nothing: it is read again after a crash."""
-    part = path.with_suffix(".part")
-    part.write_text(text)
-    part.replace(path)

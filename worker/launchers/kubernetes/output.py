@@ -12,7 +12,6 @@ Both streams come as one.
 """
 
 import fcntl
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +23,7 @@ from typing import Any, BinaryIO
 from worker.launchers.kubernetes.api import ApiServer, Json
 from worker.launchers.kubernetes.lines import START, After, Line, Place, since
 from worker.launchers.kubernetes.objects import CONTAINER
+from worker.launchers.notes import read_note, write_note
 
 GAP = b"[vernier] Output may be missing here: the node had let go of it before it was read.\n"
 
@@ -167,16 +167,11 @@ def _file(directory: Path, most: int) -> Iterator[_File]:
         yield _File(opened, told, most)
         opened.flush()
         if told["size"] != before:
-            part = _cursor(directory).with_suffix(".part")
-            part.write_text(json.dumps(told))
-            part.replace(_cursor(directory))
+            write_note(_cursor(directory), told)
 
 
 def _told(directory: Path) -> dict[str, Any]:
-    try:
-        told: dict[str, Any] = json.loads(_cursor(directory).read_text())
-    except FileNotFoundError:
-        return {"size": 0, "pods": {}}
+    told: dict[str, Any] = read_note(_cursor(directory)) or {"size": 0, "pods": {}}
     return told
 
 

@@ -15,9 +15,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from worker.cluster import PRIMARY
 from worker.launchers import environment
@@ -31,6 +30,7 @@ from worker.launchers.kubernetes.patience import Patience
 from worker.launchers.kubernetes.pods import PodSettings
 from worker.launchers.kubernetes.states import replica_status
 from worker.launchers.kubernetes.waiting import asks_for_warning, wait_of
+from worker.launchers.notes import read_note, write_note
 from worker.launchers.process_group import ProcessGroup
 from worker.launchers.protocol import (
     AttemptPhase,
@@ -91,7 +91,7 @@ class Preparations:
         if not spec.uris:
             return READY
         own = self._own(spec.job)
-        if (done := _read(own / "done.json")) is not None:
+        if (done := read_note(own / "done.json")) is not None:
             return Preparation(PreparationPhase(done["phase"]), done["message"])
         if (own / "abandoned").exists():
             return UNDER_WAY
@@ -243,11 +243,7 @@ class Preparations:
 
     def _done(self, job: JobRef, why_failed: str) -> Preparation:
         done = Preparation(PreparationPhase.FAILED, why_failed) if why_failed else READY
-        file = self._own(job) / "done.json"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        part.write_text(json.dumps({"phase": done.phase, "message": done.message}))
-        part.replace(file)
+        write_note(self._own(job) / "done.json", {"phase": done.phase, "message": done.message})
         return done
 
     def _own(self, job: JobRef) -> Path:
@@ -257,11 +253,3 @@ class Preparations:
 def _as_attempt(job: JobRef) -> AttemptRef:
     """What stands for a job's installation among attempts, whose trials count from 1."""
     return AttemptRef(job, 0, 0)
-
-
-def _read(file: Path) -> Mapping[str, Any] | None:
-    try:
-        found: Mapping[str, Any] = json.loads(file.read_text())
-    except FileNotFoundError:
-        return None
-    return found

@@ -66,8 +66,7 @@ def replica_status(replica: Replica, job: Json | None, pods: Sequence[Json]) -> 
     if (given_up := annotations(job).get(names.GIVEN_UP)) is not None:
         return replace(LOST, told_to_stop=told, cause=Cause.from_json(json.loads(given_up)))
     if (beyond := annotations(job).get(names.EXCEEDED)) is not None:
-        limit = json.loads(beyond)
-        exceeded = Exceeded(Limit(limit["limit"]), limit["sentence"])
+        exceeded = Exceeded.from_json(json.loads(beyond))
         return AttemptStatus(AttemptPhase.ENDED, -signal.SIGKILL, told, exceeded=exceeded)
     last = newest(pods) if pods else None
     if (end := _finished(job)) is None:

@@ -45,7 +45,7 @@ def exceed(api: ApiServer, replica: Replica, found: Found, why: Exceeded) -> Non
     live = [pod for pod in found.pods.get(replica, ()) if is_live(pod)]
     if job is None or not live or names.EXCEEDED in annotations(job):
         return
-    annotate(api, job, names.EXCEEDED, json.dumps({"limit": why.limit, "sentence": why.sentence}))
+    annotate(api, job, names.EXCEEDED, json.dumps(why.to_json()))
     _end_pods(api, live)
 
 
