@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -37,6 +37,11 @@ class Plan:
     max_bytes: int
     objects: Path | None
     """What is behind gs://; None: Google Cloud Storage is."""
+
+    def command(self, file: Path) -> list[str]:
+        """Write the plan to a file; what carries it out."""
+        file.write_text(json.dumps(asdict(self), default=str))
+        return [sys.executable, "-m", "worker.launchers.install", str(file)]
 
 
 def main(arguments: list[str]) -> int:

@@ -10,11 +10,9 @@
 """
 
 import errno
-import json
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -254,20 +252,15 @@ class LocalLauncher:
     def _start_install(self, spec: PackagesSpec, group: ProcessGroup) -> None:
         job_dir = self._job_dir(spec.job)
         job_dir.mkdir(parents=True, exist_ok=True)
-        plan = job_dir / "install.json"
-        plan.write_text(
-            json.dumps(
-                {
-                    "uris": spec.uris,
-                    "packages": str(job_dir / "packages"),
-                    "env": str(self._env_dir(spec.job)),
-                    "python": str(self._trial_python),
-                    "max_bytes": self._max_package_bytes,
-                    "objects": None if self._objects_dir is None else str(self._objects_dir),
-                }
-            )
+        plan = install.Plan(
+            uris=spec.uris,
+            packages=job_dir / "packages",
+            env=self._env_dir(spec.job),
+            python=self._trial_python,
+            max_bytes=self._max_package_bytes,
+            objects=self._objects_dir,
         )
-        command = [sys.executable, "-m", "worker.launchers.install", str(plan)]
+        command = plan.command(job_dir / "install.json")
         self._watch(group.start(command, _inherited(), cwd=job_dir), spec.job)
 
     def _start(self, spec: AttemptSpec, group: ProcessGroup, python: Path, told: Mapping[str, str]) -> None:

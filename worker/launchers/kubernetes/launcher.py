@@ -25,7 +25,6 @@ from worker.launchers.kubernetes.api import (
     kind_of,
 )
 from worker.launchers.kubernetes.directories import HYPERTUNE, HYPERTUNE_FILE, OF_REPLICA, Directories
-from worker.launchers.kubernetes.events import Warnings
 from worker.launchers.kubernetes.finding import Finder, Found
 from worker.launchers.kubernetes.objects import objects_of, sealed
 from worker.launchers.kubernetes.patience import Patience
@@ -37,7 +36,6 @@ from worker.launchers.kubernetes.reports import keep_reports
 from worker.launchers.kubernetes.states import annotations, attempt_status, replica_status
 from worker.launchers.kubernetes.stopping import annotate, end_replica, exceed, is_ending
 from worker.launchers.kubernetes.unowned import MarkedObjects
-from worker.launchers.kubernetes.waiting import asks_for_warning, wait_of
 from worker.launchers.kubernetes.watching import EndOfPod
 from worker.launchers.local import PASSING
 from worker.launchers.protocol import (
@@ -108,7 +106,6 @@ class KubernetesLauncher:
             api, self._finder, self._directories, output_seconds, max_output_bytes, self._end_chatter
         )
         self._objects = MarkedObjects(api, owner)
-        self._warnings = Warnings(api)
         self._patience = Patience(api, settings.patience_seconds)
         self._mirrors = Mirrors(Stores().of)
         self._preparations = Preparations(
@@ -116,7 +113,6 @@ class KubernetesLauncher:
             owner,
             settings,
             self._directories,
-            self._warnings,
             self._patience,
             self._watch_preparation,
             max_package_bytes,
@@ -254,12 +250,9 @@ class KubernetesLauncher:
             job, pods = found.jobs.get(replica), found.pods.get(replica, [])
             if job is None:
                 continue
-            asked = asks_for_warning(job, pods)
-            warning = self._warnings.of(*asked) if asked is not None else ""
-            wait = wait_of(replica, job, pods, warning)
-            self._patience.bear(ref, replica, job, wait)
-            if wait is not None:
-                waits = waits or wait.sentence
+            why = self._patience.wait(ref, replica, job, pods)
+            if why is not None:
+                waits = waits or why
         return waits
 
     def _close(self, ref: AttemptRef, replicas: Sequence[Replica], found: Found, end: AttemptStatus) -> None:

@@ -11,7 +11,6 @@ The pod's Job has a name of its own, so it is created once, whoever asks.
 """
 
 import errno
-import json
 import os
 import shutil
 import sys
@@ -20,16 +19,15 @@ from pathlib import Path
 
 from worker.cluster import PRIMARY
 from worker.launchers import environment
+from worker.launchers.install import Plan
 from worker.launchers.kubernetes import names
 from worker.launchers.kubernetes.api import JOBS, PODS, ApiServer, Json, Refused
 from worker.launchers.kubernetes.directories import Directories
-from worker.launchers.kubernetes.events import Warnings
 from worker.launchers.kubernetes.hardware import Hardware
 from worker.launchers.kubernetes.objects import ENV, container_of, job_of, mounts, no_image, pod_of
 from worker.launchers.kubernetes.patience import Patience
 from worker.launchers.kubernetes.pods import PodSettings
 from worker.launchers.kubernetes.states import replica_status
-from worker.launchers.kubernetes.waiting import asks_for_warning, wait_of
 from worker.launchers.notes import read_note, write_note
 from worker.launchers.process_group import ProcessGroup
 from worker.launchers.protocol import (
@@ -70,7 +68,6 @@ class Preparations:
         owner: str,
         settings: PodSettings,
         directories: Directories,
-        warnings: Warnings,
         patience: Patience,
         watch: Callable[[JobRef], None],
         max_package_bytes: int,
@@ -80,7 +77,6 @@ class Preparations:
         self._owner = owner
         self._settings = settings
         self._directories = directories
-        self._warnings = warnings
         self._patience = patience
         self._watch = watch
         self._max_package_bytes = max_package_bytes
@@ -143,19 +139,16 @@ class Preparations:
     def _start_fetching(self, spec: PackagesSpec, group: ProcessGroup) -> None:
         own, job_dir = self._own(spec.job), self._directories.of_job(spec.job)
         own.mkdir(parents=True, exist_ok=True)
-        plan = own / "plan.json"
-        told = {
-            "uris": spec.uris,
-            "packages": str(job_dir / "packages"),
-            "env": None,
-            "python": sys.executable,
-            "max_bytes": self._max_package_bytes,
-            "objects": None if self._objects_dir is None else str(self._objects_dir),
-        }
-        plan.write_text(json.dumps(told))
+        plan = Plan(
+            uris=spec.uris,
+            packages=job_dir / "packages",
+            env=None,
+            python=Path(sys.executable),
+            max_bytes=self._max_package_bytes,
+            objects=self._objects_dir,
+        )
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("VERNIER_")}
-        command = [sys.executable, "-m", "worker.launchers.install", str(plan)]
-        group.start(command, inherited, cwd=job_dir)
+        group.start(plan.command(own / "plan.json"), inherited, cwd=job_dir)
 
     def _fetching(self, job: JobRef) -> ProcessGroup:
         return ProcessGroup(self._directories.of_job(job) / "fetch")
@@ -216,10 +209,7 @@ class Preparations:
                 self._done(job, f"The cluster refused to install them: {error}")
 
     def _held_up(self, job: JobRef, found: Json, pods: list[Json]) -> str:
-        asked = asks_for_warning(found, pods)
-        wait = wait_of(PRIMARY, found, pods, self._warnings.of(*asked) if asked is not None else "")
-        self._patience.bear(_as_attempt(job), PRIMARY, found, wait)
-        return "" if wait is None else wait.sentence
+        return self._patience.wait(_as_attempt(job), PRIMARY, found, pods) or ""
 
     def _why_failed(self, job: JobRef, status: AttemptStatus) -> str:
         """Empty: it has not."""
