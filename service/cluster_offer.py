@@ -2,15 +2,12 @@
 
 from collections.abc import Iterator
 
+from api_schemas.accelerators import ROLES, row_of
 from api_schemas.errors import FieldViolation
 from api_schemas.jobs import ReplicaConfig, TrainingInput
 from api_schemas.locations import local_path
 from service.config import ClusterOffer
 from store.objects.names import is_gs
-
-ROLES = ("master", "worker", "parameter_server", "evaluator")
-ANY = "*"
-GPU = "NVIDIA"
 
 
 def cluster_violations(given: TrainingInput, offer: ClusterOffer) -> Iterator[FieldViolation]:
@@ -46,7 +43,7 @@ def _of_role(role: str, config: ReplicaConfig, offer: ClusterOffer) -> Iterator[
     accelerator = config.accelerator_config
     if accelerator is not None and accelerator.type is not None and accelerator.count:
         name = accelerator.type.name
-        if name not in offer.accelerators and not (ANY in offer.accelerators and name.startswith(GPU)):
+        if row_of(name, offer.accelerators) is None:
             yield FieldViolation(
                 f"{role}_config.accelerator_config.type",
                 f"The cluster has none: {_has('VERNIER_KUBERNETES_ACCELERATORS', offer.accelerators)}.",

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.launchers.kubernetes.pods import ANY, Accelerator, MachineType, PodSettings
+from api_schemas.accelerators import row_of
+from worker.launchers.kubernetes.pods import Accelerator, MachineType, PodSettings
 from worker.launchers.protocol import Container, LaunchFailed
 
-GPU = "NVIDIA"
-"""How the names of the API's types of GPUs begin; the others are TPUs."""
 DISK = "ephemeral-storage"
 """What a pod has of its node's disk."""
 
@@ -69,13 +68,11 @@ def hardware_of(container: Container, settings: PodSettings) -> Hardware:
 
 
 def _accelerator(container: Container, settings: PodSettings) -> Accelerator:
-    found = settings.accelerators.get(container.accelerator)
-    if found is None and (not container.accelerator or container.accelerator.startswith(GPU)):
-        found = settings.accelerators.get(ANY)
-    if found is None:
+    row = row_of(container.accelerator, settings.accelerators)
+    if row is None:
         known = ", ".join(sorted(settings.accelerators)) or "none"
         raise LaunchFailed(
             f"this cluster has no accelerator {container.accelerator}; it has: {known}. "
             "VERNIER_KUBERNETES_ACCELERATORS says so"
         )
-    return found
+    return settings.accelerators[row]

@@ -20,6 +20,8 @@ from worker.launchers.replica_groups import LONE_ADDRESS
 CONTAINER, VOLUME = "trial", "shared"
 ENV = "/vernier/env"
 """Where pods have their job's own environment."""
+HELD = {"suspend": True, "parallelism": 0}
+"""In a Job's spec: it starts no pod, not even when a queue lets it in."""
 PORT = 2222
 """Where replicas listen (docs/contract.md 4.4); the next one is for PyTorch's and JAX's meeting point."""
 
@@ -81,7 +83,7 @@ def sealed(ref: AttemptRef, replica: Replica, owner: str) -> dict[str, Any]:
     return {
         **_JOB,
         "metadata": metadata,
-        "spec": {"suspend": True, "parallelism": 0, "template": {"spec": pod}},
+        "spec": {**HELD, "template": {"spec": pod}},
     }
 
 

@@ -8,6 +8,7 @@ from worker.cluster import Replica
 from worker.launchers.kubernetes import names
 from worker.launchers.kubernetes.api import JOBS, ApiServer, Json
 from worker.launchers.kubernetes.events import Warnings
+from worker.launchers.kubernetes.objects import HELD
 from worker.launchers.kubernetes.waiting import Wait, asks_for_warning, wait_of
 from worker.launchers.protocol import AttemptRef
 
@@ -42,8 +43,7 @@ class Patience:
         elif self._clock() - self._since.setdefault(key, self._clock()) >= self._seconds:
             del self._since[key]
             why = {names.GIVEN_UP: json.dumps(cause.to_json())}
-            held = {"suspend": True, "parallelism": 0}
-            self._api.change(JOBS, job["metadata"]["name"], {"metadata": {"annotations": why}, "spec": held})
+            self._api.change(JOBS, job["metadata"]["name"], {"metadata": {"annotations": why}, "spec": HELD})
 
     def forget(self, ref: AttemptRef, replica: Replica) -> None:
         """It has ended."""

@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from api_schemas.accelerators import ANY
 from worker.launchers.protocol import Runtime
 
 TOLD_SECONDS = 1
 """The activeDeadlineSeconds of a pod that is told to end. One that has a limit of its own has more."""
-ANY = "*"
-"""Stands for every type of GPU that is not named."""
 
 
 @dataclass(frozen=True, slots=True)

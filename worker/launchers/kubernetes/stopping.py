@@ -7,6 +7,7 @@ from worker.cluster import Replica
 from worker.launchers.kubernetes import names
 from worker.launchers.kubernetes.api import JOBS, PODS, ApiServer, Json
 from worker.launchers.kubernetes.finding import Found
+from worker.launchers.kubernetes.objects import HELD
 from worker.launchers.kubernetes.pods import TOLD_SECONDS
 from worker.launchers.kubernetes.states import (
     annotations,
@@ -32,9 +33,8 @@ def end_replica(api: ApiServer, replica: Replica, found: Found) -> None:
     if not live or not all(map(has_started, live)):
         # What has not begun must not, nor what would take its place. A pod that begins just now ends too.
         # Nor when a queue lets it in: then it may have no pods.
-        held = {"suspend": True, "parallelism": 0}
-        if any(job["spec"].get(name) != value for name, value in held.items()):
-            api.change(JOBS, job["metadata"]["name"], {"spec": held})
+        if not _is_held(job):
+            api.change(JOBS, job["metadata"]["name"], {"spec": HELD})
         return
     _end_pods(api, live)
 
@@ -67,8 +67,11 @@ def _is_told(job: Json | None, pods: Sequence[Json]) -> bool:
     if job is None or names.TOLD not in annotations(job):
         return False
     live = [pod for pod in pods if is_live(pod)]
-    is_held = job["spec"].get("suspend") and job["spec"].get("parallelism") == 0
-    return bool(is_held) or (bool(live) and all(map(is_told_to_end, live)))
+    return _is_held(job) or (bool(live) and all(map(is_told_to_end, live)))
+
+
+def _is_held(job: Json) -> bool:
+    return all(job["spec"].get(name) == value for name, value in HELD.items())
 
 
 def annotate(api: ApiServer, job: Json | None, name: str, told: str = "true") -> None:
