@@ -17,8 +17,8 @@ from api_schemas.hyperparameters import DEFAULT_METRIC_TAG
 from api_schemas.values import format_value
 from service.ended_outputs import EndedOutputs
 from service.etags import etag_of
-from service.stop_view import stop_reasons, stopping_report, stops_early
-from store.decisions import stops_of
+from service.stop_view import stop_reasons, stopping_report
+from store.decisions import stops_early, stops_of
 from store.jobs import places_in_queue
 from store.measurements import curves_of, metric
 from store.models import Decision, Job

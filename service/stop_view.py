@@ -4,12 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from store.decisions import KEEP, STOP, STOP_REPORT
-from store.models import Decision, Job
-
-
-def stops_early(job: Job) -> bool:
-    """Whether the job asked for it."""
-    return bool(job.hyperparameters and job.hyperparameters.get("enableTrialEarlyStopping"))
+from store.models import Decision
 
 
 def stop_reasons(stops: Sequence[Decision]) -> dict[int, dict[str, Any]]:

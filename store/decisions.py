@@ -5,10 +5,15 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from store.models import Decision
+from store.models import Decision, Job
 
 STOP, KEEP, STOP_REPORT = "STOP", "KEEP", "STOP_REPORT"
 """To stop a trial; to keep one running that would be stopped, and see how it ends; what came of it all."""
+
+
+def stops_early(job: Job) -> bool:
+    """Whether the job asked for its trials to be stopped early."""
+    return bool(job.hyperparameters and job.hyperparameters.get("enableTrialEarlyStopping"))
 
 
 def decisions_of(session: Session, job_pk: int) -> Sequence[Decision]:

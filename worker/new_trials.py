@@ -116,7 +116,7 @@ class FreeSlots:
             return NewTrials()
         if possible == 0:
             why = None if any(holds_room(trial) for trial in live) else room.why_not(need)
-            return self._begin_to_wait(lease, view, job, live, why, next_check_at)
+            return self._begin_to_wait(lease, view, job, need, live, why, next_check_at)
         suggested = PLAIN_TRAINING if study is None else study.suggest(live, possible)
         if not suggested.values:
             # A finite space is exhausted: the job is over when its last trial is.
@@ -179,12 +179,12 @@ class FreeSlots:
         lease: Lease,
         view: View,
         job: Job,
+        need: Need,
         live: Sequence[Trial],
         why: str | None,
         next_check_at: float | None,
     ) -> NewTrials:
         """Note that there is no room, unless that is what the job's row says already."""
-        need = self.need(view)
         if job.waiting == _waiting(job, need, why, self._clock()):
             return NewTrials()
         with self._database.write() as session:

@@ -41,13 +41,13 @@ from worker.pace import Pace, time_limit
 from worker.platform_waits import none_has_begun, why_waiting
 from worker.quiet import Quiet, is_quiet
 from worker.renewal import Renewal
-from worker.starting import start_and_stop
+from worker.starting import start_and_stop, stop_told
 from worker.stopping import report_stops, stop_hopeless
 from worker.study import Studies
 from worker.taking_in import Intake
 from worker.trial_spec import runtime_of
 from worker.verdict import verdict
-from worker.view import View, current, look, read_rows, view_of
+from worker.view import View, look, read_rows, view_of
 
 log = structlog.get_logger(__name__)
 
@@ -185,12 +185,9 @@ class Reconciler:
     # From the first trial to the last
 
     def _look_after_trials(self, lease: Lease, view: View) -> bool:
-        renewal = Renewal(self._database, lease)
-        for trial in view.live:
-            # Before it is looked at: what is not there then, and is closed for it, must never come.
-            if current(trial).stop_reason is not None:
-                renewal.renew()
-                self._launcher.stop(view.attempt_ref(trial), self._pace.stop_grace_seconds)
+        grace = self._pace.stop_grace_seconds
+        # Before they are looked at: what is not there then, and is closed for it, must never come.
+        stop_told(self._launcher, view, view.live, grace, Renewal(self._database, lease))
         sights = observe(self._launcher, view)
         kept = self._logs.keep(lease, view, sights)
         if is_quiet(view, sights) and not self._is_out_of_time(view.job, view):
@@ -232,7 +229,8 @@ class Reconciler:
         if new.none_left:
             self._succeed(lease, view)
         over = job.state in FINISHED or new.none_left
-        refused = not over and self._start_and_stop(lease, view, [*live, *new.trials])
+        wanted = [*live, *new.trials]
+        refused = not over and start_and_stop(self._database, self._launcher, lease, view, wanted, grace)
         # Also when it has just come to wait: room that appeared before was told to others alone.
         if over or new.waits or any(t.finish_order is not None or not holds_room(t) for t in fresh):
             self._slots.give_turns()
@@ -309,10 +307,6 @@ class Reconciler:
                 self._end_job(session, job, State.SUCCEEDED, None)
 
     # What every step shares
-
-    def _start_and_stop(self, lease: Lease, view: View, live: Sequence[Trial]) -> bool:
-        grace = self._pace.stop_grace_seconds
-        return start_and_stop(self._database, self._launcher, lease, view, live, grace)
 
     def _look_again(self, job: Job, view: View, pause: float) -> None:
         self._pace.look_again(job, view, view.job.next_check_at, pause, self._clock())

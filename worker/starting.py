@@ -10,7 +10,7 @@ import structlog
 from store.database import Database
 from store.jobs import Lease, hold_lease
 from store.log_entries import NewEntry
-from store.models import Trial
+from store.models import Attempt, Trial
 from store.states import AttemptState
 from store.trials import live_trials
 from worker.closing import tell_refused
@@ -21,6 +21,16 @@ from worker.trial_spec import attempt_spec
 from worker.view import View, current
 
 log = structlog.get_logger(__name__)
+
+
+def stop_told(
+    launcher: Launcher, view: View, trials: Sequence[Trial], stop_grace_seconds: float, renewal: Renewal
+) -> None:
+    """Stop those of the trials that have been told to."""
+    for trial in trials:
+        if current(trial).stop_reason is not None:
+            renewal.renew()
+            launcher.stop(view.attempt_ref(trial), stop_grace_seconds)
 
 
 def start_and_stop(
@@ -35,13 +45,9 @@ def start_and_stop(
 
     Whoever dies in between, or after it, is followed by another that does it again: names are deterministic.
     """
-    due, renewal = [], Renewal(database, lease)
-    for trial in live:
-        if current(trial).stop_reason is not None:
-            renewal.renew()
-            launcher.stop(view.attempt_ref(trial), stop_grace_seconds)
-        elif current(trial).state == AttemptState.LAUNCHING and current(trial).not_before is None:
-            due.append(trial)
+    renewal = Renewal(database, lease)
+    stop_told(launcher, view, live, stop_grace_seconds, renewal)
+    due = [trial for trial in live if _is_to_start(current(trial))]
     refused: dict[int, LaunchFailed] = {}
     failures = _launch(launcher, [_spec(view, trial) for trial in due], renewal)
     for trial, failure in zip(due, failures, strict=True):
@@ -82,6 +88,12 @@ def _launch(launcher: Launcher, specs: Sequence[AttemptSpec], renewal: Renewal) 
         return [launch(spec) for spec in specs]
     with ThreadPoolExecutor(side_by_side, "launch") as pool:
         return list(pool.map(launch, specs))
+
+
+def _is_to_start(attempt: Attempt) -> bool:
+    return (
+        attempt.stop_reason is None and attempt.state == AttemptState.LAUNCHING and attempt.not_before is None
+    )
 
 
 def _spec(view: View, trial: Trial) -> AttemptSpec:

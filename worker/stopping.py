@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from api_schemas.early_stopping import ARGUMENTS
 from api_schemas.enums import StoppingRule
 from api_schemas.hyperparameters import HyperparameterSpec
-from store.decisions import KEEP, STOP, STOP_REPORT, stops_of
+from store.decisions import KEEP, STOP, STOP_REPORT, stops_early, stops_of
 from store.log_entries import tell
 from store.measurements import curves_of
 from store.models import Decision, Job, Trial
@@ -103,7 +103,7 @@ def stop_hopeless(
 
 def report_stops(session: Session, job: Job, now: float) -> None:
     """Write down what early stopping did to a job that ends, and say so in its log."""
-    if job.hyperparameters is None or not job.hyperparameters.get("enableTrialEarlyStopping"):
+    if not stops_early(job):
         return
     spec = HyperparameterSpec.model_validate(job.hyperparameters)
     session.flush()

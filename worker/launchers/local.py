@@ -23,6 +23,7 @@ from worker.cluster import PRIMARY, Replica
 from worker.elsewhere.stores import Stores
 from worker.launchers import environment, install, leftovers
 from worker.launchers.limits import Limits, LimitWatch
+from worker.launchers.measured import places_of
 from worker.launchers.memory import MemoryWatch, memory_use
 from worker.launchers.ports import Ports
 from worker.launchers.process_group import ProcessGroup
@@ -211,20 +212,12 @@ class LocalLauncher:
 
     def metric_places(self, ref: AttemptRef, job_dir: Path | Place | None) -> MetricPlaces:
         directory = self._attempt_dir(ref)
-        if isinstance(job_dir, Place):
-            return self._mirrored(ref, job_dir, directory)
-        # Without a jobDir a trainer has only its working directory to write to.
-        root = job_dir if job_dir is not None else directory / "work"
-        return MetricPlaces((root,), _hypertune_file(directory))
 
-    def _mirrored(self, ref: AttemptRef, place: Place, directory: Path) -> MetricPlaces:
-        # All replicas of it: each may write there.
-        ended = self.observe([ref])[ref].phase is not AttemptPhase.RUNNING
-        folder = directory / "mirror"
-        found = self._mirrors.look(place, folder, ended=ended)
-        return MetricPlaces(
-            (folder / "files",), _hypertune_file(directory), found.problems, found.complete or not ended
-        )
+        def has_ended() -> bool:
+            # All replicas of it: each may write there.
+            return self.observe([ref])[ref].phase is not AttemptPhase.RUNNING
+
+        return places_of(self._mirrors, directory, _hypertune_file(directory), job_dir, has_ended)
 
     def discard(self, job: JobRef, everything: bool) -> None:
         leftovers.discard(self._job_dir(job), everything)

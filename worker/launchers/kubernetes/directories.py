@@ -58,10 +58,6 @@ class Directories:
         """Where the primary's reports are."""
         return self.of_attempt(ref) / "hypertune" / HYPERTUNE_FILE
 
-    def mirror(self, ref: AttemptRef) -> Path:
-        """Where event files are copied to that are in a store elsewhere. No pod has it."""
-        return self.of_attempt(ref) / "mirror"
-
     def make(self, spec: AttemptSpec, replicas: Sequence[Replica]) -> dict[Replica, dict[str, Path]]:
         """Make what each replica may write to: {path in the pod: directory}. A module starts in the first.
 

@@ -38,6 +38,7 @@ from worker.launchers.kubernetes.stopping import annotate, end_replica, exceed, 
 from worker.launchers.kubernetes.unowned import MarkedObjects
 from worker.launchers.kubernetes.watching import EndOfPod
 from worker.launchers.local import PASSING
+from worker.launchers.measured import places_of
 from worker.launchers.protocol import (
     AttemptPhase,
     AttemptRef,
@@ -323,17 +324,9 @@ class KubernetesLauncher:
         leftovers.discard(self._directories.of_job(job), everything, OF_REPLICA)
 
     def metric_places(self, ref: AttemptRef, job_dir: Path | Place | None) -> MetricPlaces:
-        hypertune_file = self._directories.hypertune_file(ref)
-        if isinstance(job_dir, Place):
-            ended = self._record(ref).end() is not None
-            folder = self._directories.mirror(ref)
-            found = self._mirrors.look(job_dir, folder, ended=ended)
-            return MetricPlaces(
-                (folder / "files",), hypertune_file, found.problems, found.complete or not ended
-            )
-        # Without a jobDir a trainer has only its working directory to write to.
-        root = job_dir if job_dir is not None else self._directories.of_attempt(ref) / "work"
-        return MetricPlaces((root,), hypertune_file)
+        directory, hypertune_file = self._directories.of_attempt(ref), self._directories.hypertune_file(ref)
+        record = self._record(ref)
+        return places_of(self._mirrors, directory, hypertune_file, job_dir, lambda: record.end() is not None)
 
     def marked(self) -> list[Marked]:
         """All of this owner's that is on the cluster."""
