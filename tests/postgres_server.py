@@ -9,17 +9,16 @@ import pwd
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import psycopg
 
 from tests.running_service import wait_until
+from tests.temporary_server import TemporaryServer
 
 DEBIAN = Path("/usr/lib/postgresql")
 """Debian keeps the programs of each version below it, outside PATH."""
@@ -50,34 +49,19 @@ def server_programs() -> Path:
     return max(versions, key=lambda path: float(path.parent.name))
 
 
-class PostgresServer:
+class PostgresServer(TemporaryServer):
     """Starts when entered, and accepts connections then; `url` is SQLAlchemy's, of an empty database.
 
     Args:
         durable: whether a commit waits for the disk, as it does unless told otherwise; tests need not.
     """
 
+    prefix = "vernier-postgres-"
+
     def __init__(self, *, durable: bool = False) -> None:
         self._durable = durable
         self._programs = server_programs()
         self._numbers = count(1)
-
-    def __enter__(self) -> Self:
-        self._home = Path(tempfile.mkdtemp(prefix="vernier-postgres-"))
-        try:
-            self._start()
-        except BaseException:
-            shutil.rmtree(self._home, ignore_errors=True)
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self.stop()
-        finally:
-            shutil.rmtree(self._home, ignore_errors=True)
 
     def stop(self) -> None:
         """Go away, as for maintenance: who is connected is not any more."""
@@ -146,7 +130,7 @@ class PostgresServer:
         finally:
             self.drop_database(name)
 
-    def _start(self) -> None:
+    def _begin(self) -> None:
         account = _account()
         if account:
             os.chown(self._home, pwd.getpwnam(account["user"]).pw_uid, -1)

@@ -3,14 +3,12 @@
 import shutil
 import signal
 import subprocess
-import tempfile
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import redis
 
 from tests.running_service import wait_until
+from tests.temporary_server import TemporaryServer
 
 
 class NoRedis(Exception):
@@ -20,35 +18,20 @@ class NoRedis(Exception):
         super().__init__(self.__doc__)
 
 
-class RedisServer:
+class RedisServer(TemporaryServer):
     """Starts when entered, and answers then; `url` is Celery's. It keeps nothing on the disk.
 
     Raises:
         NoRedis: there is none to start.
     """
 
+    prefix = "vernier-redis-"
+
     def __init__(self) -> None:
         program = shutil.which("redis-server")
         if program is None:
             raise NoRedis
         self._program = program
-
-    def __enter__(self) -> Self:
-        self._home = Path(tempfile.mkdtemp(prefix="vernier-redis-"))
-        try:
-            self.start()
-        except BaseException:
-            shutil.rmtree(self._home, ignore_errors=True)
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self.stop()
-        finally:
-            shutil.rmtree(self._home, ignore_errors=True)
 
     @property
     def url(self) -> str:

@@ -4,25 +4,24 @@ otherwise.
 What they hold is gone with them.
 """
 
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import httpx
 
 from tests.kubernetes.programs import installed
 from tests.object_stores.programs import FAKE_GCS, MINIO
 from tests.running_service import wait_until
+from tests.temporary_server import TemporaryServer
 
 
-class Server:
+class Server(TemporaryServer):
     """Starts when entered, and answers then."""
+
+    prefix = "vernier-objects-"
 
     module: str
     ready: str
@@ -33,26 +32,12 @@ class Server:
         self.host = host
         self.address = ""
 
-    def __enter__(self) -> Self:
-        self._home = Path(tempfile.mkdtemp(prefix="vernier-objects-"))
+    def _begin(self) -> None:
         with socket.socket() as taken:
             taken.bind((self.host, 0))
             self.port: int = taken.getsockname()[1]
         self.address = f"http://{self.host}:{self.port}"
-        try:
-            self.start()
-        except BaseException:
-            shutil.rmtree(self._home, ignore_errors=True)
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self.stop()
-        finally:
-            shutil.rmtree(self._home, ignore_errors=True)
+        self.start()
 
     def start(self) -> None:
         """Start again where it was stopped."""
