@@ -211,14 +211,21 @@ class ControlPlane:
             )
 
     def _until(self, name: str, found: Callable[[], object]) -> None:
+        last: Exception | None = None
+
         def look() -> bool:
+            nonlocal last
             assert self._processes[name].poll() is None, self.said(name)[-3000:]
             try:
                 return bool(found())
-            except (httpx.HTTPError, OSError):
+            except (httpx.HTTPError, OSError) as error:
+                last = error
                 return False
 
-        wait_until(look)
+        try:
+            wait_until(look)
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {error}; {last!r}; it said: {self.said(name)[-3000:]}") from error
 
     def _is_ready(self) -> bool:
         with self.client() as http:

@@ -2,19 +2,19 @@
 
 import fcntl
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
 from tests.kubernetes.cluster import ControlPlane
 from tests.kubernetes.images import PAUSE, images
+from tests.kubernetes.leftovers import Leftovers
 from tests.kubernetes.names_server import NamesServer
 from tests.kubernetes.programs import PLUGINS, NoKubernetes, cache, need_root, program
 from tests.running_service import wait_until
 
 NAME = "node1"
 NET = "10.231.0"
+SPACE = LINK = "vernier-node"
 DOMAIN = "cluster.local"
 PODS = "10.244.0.0/24"
 CHANGED_BY_KUBELET = (
@@ -52,13 +52,11 @@ class Cluster(ControlPlane):
         # Its addresses are the same each time: on one machine there is one node at a time.
         self._alone = (cache() / "node.lock").open("w")
         fcntl.flock(self._alone, fcntl.LOCK_EX)
-        self._space = f"vernier-{self.home.name.rpartition('-')[2]}"[:32]
-        self._link = f"v{os.getpid() % 10**8}h"[:15]
+        self._leftovers = Leftovers(cache() / "node.json", SPACE, self.machine)
         self._images: set[Path] = set()
-        self._kept: dict[str, str] = {}
         self._names: NamesServer | None = None
         self.host = f"{NET}.2"
-        self._inside = ("nsenter", f"--net=/var/run/netns/{self._space}")
+        self._inside = ("nsenter", f"--net=/var/run/netns/{SPACE}")
 
     def stop(self) -> None:
         for name in ("kubelet", "kube-proxy"):
@@ -70,20 +68,7 @@ class Cluster(ControlPlane):
         super().stop()
         if self._names is not None:
             self._names.close()
-        self._unmount()
-        spaces = subprocess.run(["ip", "netns"], capture_output=True, text=True).stdout.split()
-        for space in [self._space, *(each for each in spaces if each.startswith("cni-"))]:
-            subprocess.run(["ip", "netns", "del", space], capture_output=True)
-        subprocess.run(["ip", "link", "del", self._link], capture_output=True)
-        for name, value in self._kept.items():
-            subprocess.run(["sysctl", "-qw", f"{name}={value}"], check=False)
-        for folder, _, _ in os.walk("/sys/fs/cgroup", topdown=False):
-            if "kubepods" in folder:
-                try:
-                    Path(folder).rmdir()
-                except OSError:
-                    continue
-        shutil.rmtree(self.home, ignore_errors=True)
+        self._leftovers.clear()
         self._alone.close()
 
     def add_image(self, file: Path) -> None:
@@ -115,9 +100,10 @@ class Cluster(ControlPlane):
             wait_until(counted)
 
     def _start(self) -> None:
+        self._leftovers.clear()
+        self._leftovers.note(self.home, {name: _sysctl(name) for name in CHANGED_BY_KUBELET})
         self._make_network()
         self._names = NamesServer(self.machine, self._address_of)
-        self._kept = {name: _sysctl(name) for name in CHANGED_BY_KUBELET}
         super()._start()
         self._start_containerd()
         self._start_kubelet()
@@ -154,11 +140,11 @@ class Cluster(ControlPlane):
     def _make_network(self) -> None:
         inside = list(self._inside)
         for command in (
-            ["ip", "netns", "add", self._space],
+            ["ip", "netns", "add", SPACE],
             [*inside, "ip", "link", "set", "lo", "up"],
-            ["ip", "link", "add", self._link, "type", "veth", "peer", "name", "eth0", "netns", self._space],
-            ["ip", "addr", "add", f"{NET}.1/30", "dev", self._link],
-            ["ip", "link", "set", self._link, "up"],
+            ["ip", "link", "add", LINK, "type", "veth", "peer", "name", "eth0", "netns", SPACE],
+            ["ip", "addr", "add", f"{NET}.1/30", "dev", LINK],
+            ["ip", "link", "set", LINK, "up"],
             [*inside, "ip", "addr", "add", f"{self.host}/30", "dev", "eth0"],
             [*inside, "ip", "link", "set", "eth0", "up"],
             [*inside, "sysctl", "-qw", "net.ipv4.ip_forward=1"],
@@ -260,12 +246,6 @@ class Cluster(ControlPlane):
         wait_until(ended, 20)
         for container in (self._ctr(*space, "containers", "ls", "-q") or "").replace("done", "").split():
             self._ctr(*space, "containers", "delete", container)
-
-    def _unmount(self) -> None:
-        places = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-        for place in sorted(places, reverse=True):
-            if place.startswith(f"{self.home}/"):
-                subprocess.run(["umount", place], capture_output=True)
 
 
 def _sysctl(name: str) -> str:

@@ -1,6 +1,9 @@
 """The cluster that the tests stand on is a real one."""
 
+from pathlib import Path
+
 from tests.kubernetes.images import PYTHON
+from tests.kubernetes.leftovers import left_of
 from tests.kubernetes.node import Cluster
 from tests.running_service import wait_until
 
@@ -52,3 +55,8 @@ def test_pods_run_on_a_node_whose_gpus_are_counted(cluster: Cluster) -> None:
         assert logs == ["hello\n"] * 3
         http.delete(f"{jobs}/three", params={"propagationPolicy": "Background"})
         cluster.set_gpus(0)
+
+
+def test_a_node_takes_away_what_a_killed_one_has_left(killed_node: Path, cluster: Cluster) -> None:
+    assert left_of(cluster.home) != []
+    assert left_of(killed_node) == []
