@@ -33,6 +33,10 @@ ANSWER_SECONDS = 5.0
 
 def make_app(broker_url: str, sweep_seconds: float) -> Celery:
     """A Celery application that knows the broker and the clock of the sweep; enough to send messages."""
+    if broker_url.startswith("redis"):
+        from worker import broker  # Redis is not loaded where there is none.
+
+        broker.use()
     app = Celery("vernier", broker=broker_url, set_as_current=False)
     app.conf.update(
         task_ignore_result=True,
@@ -45,6 +49,8 @@ def make_app(broker_url: str, sweep_seconds: float) -> Celery:
         # A broker that is away is waited for, at the start and later, however long that takes.
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # So is one whose queue somebody has put something else in the place of.
+        broker_channel_error_retry=True,
         # Nobody may stop workers, or have them run anything, by way of the broker.
         worker_enable_remote_control=False,
         # A message that waited longer than a sweep has been overtaken by one.

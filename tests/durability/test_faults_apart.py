@@ -4,12 +4,15 @@ Each test runs the same job, and disturbs it once half of its trials have begun.
 as if it had not: every trial ran once, and each of its steps is stored once.
 """
 
+import base64
+import json
 import random
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -202,6 +205,60 @@ def test_messages_that_make_no_sense_or_come_hours_late_stop_no_worker(
             app.send_task(task, args=arguments, connection=connection)
     job.ends_as_ever()
     assert all(process.poll() is None for process in cluster.processes.values())
+
+
+def as_redis_has_it(**changed: Any) -> bytes:
+    """A message that asks for a look, but for what is changed."""
+    message = {
+        "body": base64.b64encode(json.dumps([[1], {}, {}]).encode()).decode(),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {"task": RECONCILE, "id": "1"},
+        "properties": {
+            "body_encoding": "base64",
+            "delivery_info": {"exchange": "", "routing_key": "celery"},
+            "delivery_tag": "1",
+        },
+    }
+    return json.dumps({**message, **changed}).encode()
+
+
+RUBBISH = (
+    *(b"hello", b"", b"{", b"\xff\xfe", b"[" * 100_000, b"null", b"7", b"[]", b"{}"),
+    *(as_redis_has_it(properties=each) for each in (None, [], {}, {"delivery_tag": []})),
+    as_redis_has_it(properties={"delivery_tag": "2"}),
+    *(as_redis_has_it(body=each) for each in (None, 7, "not base64", base64.b64encode(b"[[1").decode())),
+    *(
+        as_redis_has_it(headers=each)
+        for each in (None, [], {}, {"task": []}, {"task": RECONCILE}, {"task": 7})
+    ),
+    as_redis_has_it(headers={"task": RECONCILE, "id": [], "expires": "soon", "eta": {}}),
+    as_redis_has_it(headers={"task": RECONCILE, "id": "3", "timelimit": 7, "retries": "x"}),
+    *(as_redis_has_it(**{"content-type": each}) for each in (None, "application/x-python-serialize", [])),
+    as_redis_has_it(**{"content-encoding": "no-such"}),
+)
+
+
+def test_what_is_no_message_at_all_stops_no_worker(
+    job: TheJob, cluster: RunningCluster, servers: Servers
+) -> None:
+    job.reach_the_middle()
+    with servers.redis.connect() as redis:
+
+        def is_taken() -> bool:
+            assert all(process.poll() is None for process in cluster.processes.values())
+            return redis.type("celery") != b"list" or not redis.llen("celery")
+
+        for rubbish in RUBBISH:
+            redis.lpush("celery", rubbish)
+            wait_until(is_taken)
+        redis.set("celery", "no list")
+        wait_until(lambda: all("ResponseError" in cluster.said(worker) for worker in WORKERS))
+        redis.delete("celery")
+    job.ends_as_ever()
+    assert all(process.poll() is None for process in cluster.processes.values())
+    dropped = sum(cluster.said(worker).count("is dropped") for worker in WORKERS)
+    assert dropped > len(RUBBISH) / 2, "Celery itself drops the others."
 
 
 def test_five_workers_at_once_and_as_many_jobs(
