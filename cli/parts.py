@@ -36,6 +36,7 @@ from worker.launchers.machine_memory import find_memory
 from worker.launchers.protocol import JobRef, Launcher
 from worker.pace import Pace
 from worker.reconcile import Reconciler
+from worker.renewal import LongLooks
 from worker.retention import Kept, Retention
 from worker.study import Studies
 from worker.suggesting_processes import SuggestingProcesses
@@ -185,9 +186,21 @@ class Hands:
         # Before the lease runs out, there has to be time to use the answer.
         self._suggesting = SuggestingProcesses(min(settings.suggest_seconds, settings.lease_seconds / 2))
         studies = Studies(lambda: self._suggesting)
-        reconciler = Reconciler(database, self._launcher, pace, name, notify=self._tell_due, studies=studies)
-        add_tasks(app, database, reconciler, pace.farthest_seconds)
         self._told = threading.Event()
+        long_looks = LongLooks(database, pace.lease_seconds)
+        self._renewing = threading.Thread(
+            target=long_looks.run, args=(self._told,), name="renewing", daemon=True
+        )
+        reconciler = Reconciler(
+            database,
+            self._launcher,
+            pace,
+            name,
+            notify=self._tell_due,
+            studies=studies,
+            long_looks=long_looks,
+        )
+        add_tasks(app, database, reconciler, pace.farthest_seconds)
         self._retention = _retention(settings, database, self._launcher, self._told)
         self._unowned = _unowned(database, self._launcher, self._told)
         self._controller = WorkController(
@@ -210,6 +223,7 @@ class Hands:
     def start(self) -> None:
         """Begin to look after jobs, those of earlier runs first."""
         celery_state.should_stop = None
+        self._renewing.start()
         self._thread.start()
         if self._retention is not None:
             self._retention.start()
@@ -225,6 +239,8 @@ class Hands:
         for _ in range(2):
             self._notify(NO_JOB)
         self._thread.join(STOP_SECONDS)
+        if self._renewing.is_alive():
+            self._renewing.join(STOP_SECONDS)
         if self._retention is not None and self._retention.is_alive():
             self._retention.join(STOP_SECONDS)
         if self._unowned is not None and self._unowned.is_alive():

@@ -11,7 +11,7 @@ One job is looked at by one worker at a time, the one that holds the lease on it
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 
 import structlog
@@ -40,7 +40,7 @@ from worker.observe import Sight, observe
 from worker.pace import Pace, time_limit
 from worker.platform_waits import none_has_begun, why_waiting
 from worker.quiet import Quiet, is_quiet
-from worker.renewal import Renewal
+from worker.renewal import LongLooks, Renewal
 from worker.starting import start_and_stop, stop_told
 from worker.stopping import report_stops, stop_hopeless
 from worker.study import Studies
@@ -64,14 +64,18 @@ class Reconciler:
         clock: Callable[[], float] = time.time,
         notify: Callable[[int], None] = lambda job_pk: None,
         studies: Studies | None = None,
+        long_looks: LongLooks | None = None,
     ) -> None:
-        """`notify` tells that a job is due; what it tells may be lost. `studies` make the suggestions."""
+        """`notify` tells that a job is due; what it tells may be lost. `studies` make the suggestions.
+        `long_looks` keep the leases of looks that take long; without, those are kept between two steps only.
+        """
         self._database = database
         self._launcher = launcher
         self._pace = pace
         self._owner = owner
         self._clock = clock
         self._studies = studies or Studies()
+        self._long_looks = long_looks
         self._slots = FreeSlots(database, launcher, self._studies, pace, clock, notify)
         self._intake = Intake(pace.retries, clock)
         self._logs = LogKeeper(database, launcher, clock)
@@ -102,9 +106,10 @@ class Reconciler:
             return False, False
         looked, again = True, False
         try:
-            view = view_of(*rows, self._launcher.objects_dir)
-            while self._step(lease, view):
-                view = look(self._database, job_pk, self._launcher.objects_dir)
+            with nullcontext() if self._long_looks is None else self._long_looks.keep(lease):
+                view = view_of(*rows, self._launcher.objects_dir)
+                while self._step(lease, view):
+                    view = look(self._database, job_pk, self._launcher.objects_dir)
         except LeaseLost as lost:
             log.warning("lease lost", reason=str(lost))
             self._studies.drop(job_pk)
