@@ -51,6 +51,9 @@ from worker.view import View, look, read_rows, view_of
 
 log = structlog.get_logger(__name__)
 
+RESTING = 1000
+"""Jobs whose trials are remembered from one look to the next, while nothing is new of them."""
+
 
 class Reconciler:
     """Looks after jobs. Calls may come from several threads; those for one job wait their turn elsewhere."""
@@ -80,6 +83,8 @@ class Reconciler:
         self._intake = Intake(pace.retries, clock)
         self._logs = LogKeeper(database, launcher, clock)
         self._quiet = Quiet(pace.poll_seconds, clock)
+        self._at_rest: dict[int, tuple[int, Sequence[Trial]]] = {}
+        """{job of which the last look found nothing new: that look's fencing number, its live trials}"""
 
     def reconcile(self, job_pk: int, if_due: bool = False) -> bool:
         """Take the job as far as it can go now; false if another worker holds it or it has ended.
@@ -101,7 +106,7 @@ class Reconciler:
             farthest = self._pace.farthest_seconds if if_due else None
             lease = acquire_lease(session, job_pk, owner, self._pace.lease_seconds, farthest=farthest)
             # Whoever has the lease is alone with them: in one transaction they are one snapshot.
-            rows = read_rows(session, job_pk) if lease is not None else None
+            rows = self._read_rows(session, lease) if lease is not None else None
         if lease is None or rows is None:
             return False, False
         looked, again = True, False
@@ -125,6 +130,13 @@ class Reconciler:
             with self._database.write(durable=False) as session:
                 again = release_lease(session, lease)
         return looked, again
+
+    def _read_rows(self, session: Session, lease: Lease) -> tuple[Job, Sequence[Trial]]:
+        """The job and its live trials, which nobody has changed who has not had the lease since."""
+        fence, live = self._at_rest.pop(lease.job_pk, (None, ()))
+        if fence == lease.fence - 1:
+            return session.get_one(Job, lease.job_pk), live
+        return read_rows(session, lease.job_pk)
 
     def _step(self, lease: Lease, view: View) -> bool:
         """One change of the job's state, or one look at its trials; true if the next can follow at once."""
@@ -248,6 +260,10 @@ class Reconciler:
         pause = self._quiet.pause(view.job.id)
         with self._database.write(durable=False) as session:
             self._look_again(hold_lease(session, lease), view, pause)
+        if not news:
+            if len(self._at_rest) >= RESTING:
+                self._at_rest.clear()
+            self._at_rest[view.job.id] = lease.fence, view.live
 
     def _enforce_max_running(self, job: Job, view: View) -> bool:
         """Cancel a job whose time is over; true if it was cancelled now."""

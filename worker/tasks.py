@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 
 from store.database import Database
 from store.jobs import due_jobs
+from worker import inner_broker
 from worker.reconcile import Reconciler
 
 log = structlog.get_logger(__name__)
@@ -37,6 +38,8 @@ def make_app(broker_url: str, sweep_seconds: float) -> Celery:
         from worker import broker  # Redis is not loaded where there is none.
 
         broker.use()
+    elif broker_url.startswith("memory:"):
+        inner_broker.use()
     app = Celery("vernier", broker=broker_url, set_as_current=False)
     app.conf.update(
         task_ignore_result=True,
@@ -62,10 +65,7 @@ def make_app(broker_url: str, sweep_seconds: float) -> Celery:
             }
         },
     )
-    if broker_url.startswith("memory:"):
-        # How often the in-process broker looks for messages; the latency of each.
-        app.conf.broker_transport_options = {"polling_interval": 0.005}
-    elif broker_url.startswith("redis"):
+    if broker_url.startswith("redis"):
         app.conf.broker_transport_options = {
             "socket_connect_timeout": CONNECT_SECONDS,
             "socket_timeout": ANSWER_SECONDS,

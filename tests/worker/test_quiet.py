@@ -162,6 +162,32 @@ def test_a_job_ends_whose_worker_died_between_its_last_trial_and_its_own_end(
     assert running.look().state == State.SUCCEEDED
 
 
+def test_trials_of_which_nothing_is_new_are_not_read_again_unless_another_worker_has_had_them(
+    database: Database, running: Running
+) -> None:
+    reads: list[str] = []
+
+    def note(*given: Any) -> None:
+        if "FROM trials" in given[2]:
+            reads.append(given[2])
+
+    running.pause()
+    event.listen(database.engine, "before_cursor_execute", note)
+    running.pause()
+    assert reads == []
+    running.report(1)
+    other = Reconciler(database, cast(Launcher, running.platform), PACE, "another", lambda: running.now)
+    assert other.reconcile(running.key)
+    reads.clear()
+    running.pause()
+    assert reads, "which has stored what it measured"
+    assert running.steps() == [1]
+    running.pause()
+    reads.clear()
+    running.pause()
+    assert reads == []
+
+
 def test_nothing_is_written_of_trials_that_show_nothing_new(database: Database, running: Running) -> None:
     running.report(1)
     running.pause()

@@ -68,6 +68,9 @@ def read_new(read: ReadOutput, cursor: LogCursor, now: float, *, ended: bool) ->
     for stream in Stream:
         before = cursor.positions[stream]
         data = read(stream, before.offset, READ_BYTES)
+        if not data and before.held is None:
+            positions[stream] = before
+            continue
         whole = len(data) < READ_BYTES
         # Also when the clock was set back: nothing must be held for ever.
         stale = before.held is not None and not 0 <= now - before.held < HELD_SECONDS

@@ -75,7 +75,8 @@ def find(roots: Sequence[Path]) -> tuple[list[EventFile], list[str]]:
     """
     found: list[EventFile] = []
     problems: list[str] = []
-    real = [os.path.realpath(root) for root in roots]
+    # Whether one is inside another only several can tell.
+    real = [os.path.realpath(root) for root in roots] if len(roots) > 1 else list(map(str, roots))
     for index, root in enumerate(real):
         inside_another = any(
             root.startswith(os.path.join(other, "")) or (root == other and position < index)

@@ -12,6 +12,7 @@ tested.
 import re
 import struct
 from collections.abc import Iterable
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 
@@ -155,6 +156,7 @@ def _number(value: Any) -> float | None:
     return one_number(value.tensor) if kind == "tensor" else None
 
 
+@lru_cache(maxsize=100)
 def _layout(tag: bytes) -> re.Pattern[bytes]:
     """Compile the layouts of an event that holds one float32 scalar of a tag and nothing else.
 

@@ -30,6 +30,10 @@ PODS = "/api/v1/namespaces/{}/pods"
 SERVICES = "/api/v1/namespaces/{}/services"
 EVENTS = "/api/v1/namespaces/{}/events"
 
+JSON = "application/json"
+METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""Forms of answers: all there is, and a list of objects without what they are to be and how they are."""
+
 Json = dict[str, Any]
 Failures = tuple[type[Exception], ...]
 
@@ -134,10 +138,12 @@ class ApiServer:
         """The object of this name, if there is one."""
         return self._unless_gone("GET", f"{where}/{quote(name)}")
 
-    def list(self, where: str, selector: str = "", fields: str = "") -> Json:
+    def list(self, where: str, selector: str = "", fields: str = "", only_metadata: bool = False) -> Json:
         """The list of objects with these labels and fields, as the API gives it."""
         query = {"labelSelector": selector, "fieldSelector": fields}
-        found: Json = self._ask("GET", where, {name: value for name, value in query.items() if value})
+        given = {name: value for name, value in query.items() if value}
+        found: Json = self._ask("GET", where, given, accept=METADATA if only_metadata else JSON)
+        found["items"] = found["items"] or []  # Of metadata it is null where there are none.
         return found
 
     def change(self, where: str, name: str, change: Json) -> bool:
@@ -245,8 +251,15 @@ class ApiServer:
             raise
         return found
 
-    def _ask(self, method: str, path: str, query: Mapping[str, str] | None = None, body: Any = None) -> Any:
-        answer = self._open(method, path, query, body)
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        accept: str = JSON,
+    ) -> Any:
+        answer = self._open(method, path, query, body, accept=accept)
         try:
             return json.loads(answer.read())
         except self._failures as error:
@@ -259,9 +272,10 @@ class ApiServer:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         timeout: tuple[float, float] = TIMEOUT,
+        accept: str = JSON,
     ) -> Any:
         """The answer to a request, a stream of its body."""
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": accept}
         if body is not None:
             kind = "merge-patch+json" if method == "PATCH" else "json"
             headers["Content-Type"] = f"application/{kind}"

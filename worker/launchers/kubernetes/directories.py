@@ -14,6 +14,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from store.objects.names import Place
@@ -26,6 +27,12 @@ WORK, HYPERTUNE = "/vernier/work", "/vernier/hypertune"
 HYPERTUNE_FILE = "output.metrics"
 OF_REPLICA = ("output.log", "output.json", "output.lock", "hypertune", "mirror")
 """What of a replica's own has been read once its job has ended: it is in the database."""
+
+
+@lru_cache(maxsize=5000)
+def _of_attempt(jobs_dir: Path, ref: AttemptRef) -> Path:
+    # Each look at a job asks for those of all its trials, several times.
+    return jobs_dir / f"{ref.job.project}/{ref.job.job_id}/trials/{ref.trial}/{ref.attempt}"
 
 
 class Directories:
@@ -43,7 +50,7 @@ class Directories:
         return self._jobs_dir / job.project / job.job_id
 
     def of_attempt(self, ref: AttemptRef) -> Path:
-        return self.of_job(ref.job) / "trials" / str(ref.trial) / str(ref.attempt)
+        return _of_attempt(self._jobs_dir, ref)
 
     def env(self, job: JobRef) -> Path:
         """The environment of the job's packages, where pods install it."""
@@ -52,11 +59,11 @@ class Directories:
     def of_replica(self, ref: AttemptRef, replica: Replica) -> Path:
         """Where what belongs to one replica of an attempt is: what it printed, where it works."""
         directory = self.of_attempt(ref)
-        return directory if replica == PRIMARY else directory / "replicas" / replica.name
+        return directory if replica == PRIMARY else directory / f"replicas/{replica.name}"
 
     def hypertune_file(self, ref: AttemptRef) -> Path:
         """Where the primary's reports are."""
-        return self.of_attempt(ref) / "hypertune" / HYPERTUNE_FILE
+        return self.of_attempt(ref) / f"hypertune/{HYPERTUNE_FILE}"
 
     def make(self, spec: AttemptSpec, replicas: Sequence[Replica]) -> dict[Replica, dict[str, Path]]:
         """Make what each replica may write to: {path in the pod: directory}. A module starts in the first.

@@ -70,7 +70,7 @@ REMEMBERED = 10_000
 class KubernetesLauncher:
     """Runs attempts on a cluster.
 
-    `ended` is called, from another thread, with the job of which a pod has ended.
+    `ended` is called, from another thread, with the job of which a pod has ended, or has begun to print.
 
     Args:
         owner: marks what belongs to this service, and to no other; the same after a restart.
@@ -104,7 +104,13 @@ class KubernetesLauncher:
         """{attempt that had begun and not ended: the version of what was found of it}"""
         self._max_output_bytes = max_output_bytes
         self._printed = Printed(
-            api, self._finder, self._directories, output_seconds, max_output_bytes, self._end_chatter
+            api,
+            self._finder,
+            self._directories,
+            output_seconds,
+            max_output_bytes,
+            self._end_chatter,
+            ended,
         )
         self._objects = MarkedObjects(api, owner)
         self._patience = Patience(api, settings.patience_seconds)

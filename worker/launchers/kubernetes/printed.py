@@ -1,6 +1,5 @@
-"""What attempts have printed: taken in from their pods as it is asked for, and read from where it is kept."""
+"""What attempts have printed: taken in from their pods as they are asked, and read from where it is kept."""
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,45 +7,37 @@ from pathlib import Path
 import structlog
 
 from worker.cluster import Replica
-from worker.launchers.kubernetes.api import ApiServer, Json, Unreachable
+from worker.launchers.kubernetes.api import ApiServer, Json, Refused, Unreachable
+from worker.launchers.kubernetes.asking import FORGOTTEN_SECONDS, Asking, Which
 from worker.launchers.kubernetes.directories import Directories
 from worker.launchers.kubernetes.finding import Finder, Found
 from worker.launchers.kubernetes.following import Follower
 from worker.launchers.kubernetes.output import in_order, keep, kept_bytes, output_file
 from worker.launchers.kubernetes.records import Record
 from worker.launchers.kubernetes.states import has_started, is_live
-from worker.launchers.protocol import AttemptRef
+from worker.launchers.protocol import AttemptRef, JobRef
 from worker.metrics.regular_file import open_regular, read_at
 
 log = structlog.get_logger(__name__)
 
 PATIENCE_SECONDS = 60.0
 """How long an attempt that has ended counts as running while its output can't be read."""
-
-LONGEST_PAUSE_SECONDS = 10.0
-REQUESTS_A_SECOND, SILENT_REQUESTS_A_SECOND = 100.0, 5.0
-"""How many there are about at most, over all replicas that run, and over those that are silent."""
-PART_OF_TIME = 0.5
-"""Where nodes are slow to answer, no more of the time than this is waited for what running replicas print."""
-FEW = 20
-"""So many that begin at once are asked at once."""
-FORGOTTEN_SECONDS = 600.0
-"""A replica that nobody has asked for since it was due has ended, as another worker saw."""
 FOLLOWED = 200
 """So many are listened to at most, each by a thread and a connection of its own."""
+TOLD_SECONDS = 1.0
+"""How often at most it is told of a job that one of its replicas has begun to print."""
+JOBS_REMEMBERED = 1000
 
 
 class Printed:
-    """A replica that has begun to print is listened to. Until then, and where they are too many, it is asked.
-
-    One that is silent is asked again after twice as long each time, up to ten seconds. Where there are many
-    it takes longer: a hundred that print are asked once a second each, a thousand silent ones every three
-    minutes. What they have printed comes with their end at the latest.
+    """A replica that has begun to print is listened to. Until then, and where they are too many, it is asked,
+    beside the looks at its job (`asking.py`). What it has printed comes with its end at the latest.
 
     Args:
         seconds: how often at most the output of one replica is asked for while it runs.
         most: bytes that a replica may print.
         too_much: called with what there is of an attempt of which a replica has printed more.
+        begun: called, from another thread, with the job of which a replica has begun to print.
     """
 
     def __init__(
@@ -57,19 +48,19 @@ class Printed:
         seconds: float,
         most: int,
         too_much: Callable[[Replica, Found], None],
+        begun: Callable[[JobRef], None],
     ) -> None:
         self._api = api
         self._finder = finder
         self._directories = directories
-        self._seconds = seconds
         self._most = most
         self._too_much = too_much
-        self._due: dict[tuple[AttemptRef, Replica], tuple[float, float]] = {}
-        """{replica: when it is asked again, and how long that is after it was asked last}"""
-        self._followers: dict[tuple[AttemptRef, Replica], Follower] = {}
+        self._begun = begun
+        self._asking = Asking(self._ask, seconds)
+        self._followers: dict[Which, Follower] = {}
         self._tidy_at = 0.0
-        self._allowed, self._allowed_at = 1.0, time.monotonic()
-        """Seconds that may be waited for output now, and since when."""
+        self._told: dict[JobRef, float] = {}
+        """{job: when it was last told that one of its replicas has begun to print}"""
         self._unread_since: dict[AttemptRef, float] = {}
         """{attempt that has ended: since when not all that it printed could be had}"""
 
@@ -110,13 +101,14 @@ class Printed:
             log.warning("what an attempt printed last is lost", attempt=ref.name, reason=str(error))
         self._unread_since.pop(ref, None)
         for replica in replicas:
-            self._due.pop((ref, replica), None)
+            self._asking.forget((ref, replica))
             if (follower := self._followers.pop((ref, replica), None)) is not None:
                 follower.end()
         return True
 
     def close(self) -> None:
-        """Listen no more."""
+        """Ask and listen no more."""
+        self._asking.close(1.0)
         followers, self._followers = list(self._followers.values()), {}
         for follower in followers:
             follower.end()
@@ -141,78 +133,87 @@ class Printed:
         return not kept.waits
 
     def _file(self, ref: AttemptRef, replica: Replica) -> Path:
-        """The file of what it has printed, with what is new unless that was asked for just now."""
+        """The file of what it has printed, with all that has been heard; for more it is asked soon."""
         which = ref, replica
-        directory = self._directories.of_replica(ref, replica)
-        file = output_file(directory)
-        try:
-            if (follower := self._followers.get(which)) is not None:
-                is_open = follower.is_open
+        if (follower := self._followers.get(which)) is None:
+            if self._asking.knows(which) or Record(self._directories.of_attempt(ref)).end() is None:
+                self._asking.want(which)
+        else:
+            is_open = follower.is_open
+            try:
                 if not follower.keep().fits:
                     self._too_much(replica, self._finder.find_one(ref))
-                if is_open:
-                    return file
+            except Unreachable as error:
+                _tell_later(ref, error)
+            if not is_open:
                 self._followers.pop(which, None)
-                _, pause = self._due.get(which, (0.0, 0.0))
-                self._put_off(which, 0.0 if follower.fruitful else 2 * pause)
-            due, pause = self._due.get(which, (0.0, 0.0))
-            if time.monotonic() < due or Record(self._directories.of_attempt(ref)).end() is not None:
-                return file
-            pods = in_order(filter(has_started, self._finder.pods(ref, replica)))
-            if not pods or not self._is_its_turn(which):
-                return file
-            silent = self._ask(ref, replica, pods, directory)
-        except Unreachable as error:
-            # It comes later: one node that does not answer is no reason to leave the job alone.
-            log.info("a replica's output can't be read for now", attempt=ref.name, reason=str(error))
-            silent = True
-        _, pause = self._due.get(which, (0.0, 0.0))
-        self._put_off(which, 2 * pause if silent else 0.0)
-        return file
+                self._asking.put_off(which, silent=not follower.fruitful)
+                self._asking.want(which)
+        return output_file(self._directories.of_replica(ref, replica))
 
-    def _ask(self, ref: AttemptRef, replica: Replica, pods: Sequence[Json], directory: Path) -> bool:
-        """Take in what is new, and listen from there on, if it goes on; true if nothing is new."""
-        before, began = _size(output_file(directory)), time.monotonic()
+    def _ask(self, which: Which) -> bool:
+        """Take in what a replica has printed since it was asked last; whether there was anything."""
+        ref, replica = which
+        self._tidy()
+        if which in self._followers:
+            return False
         try:
-            kept = keep(self._api, pods, directory, self._most)
-        finally:
-            self._allowed -= time.monotonic() - began
-        if not kept.fits:
+            if Record(self._directories.of_attempt(ref)).end() is not None:
+                self._asking.forget(which)
+                return False
+            pods = in_order(filter(has_started, self._finder.pods(ref, replica)))
+            return bool(pods) and self._take_in(ref, replica, pods)
+        except (Unreachable, Refused, OSError) as error:
+            # It comes later: one node that does not answer is no reason to leave the job alone.
+            _tell_later(ref, error)
+            return False
+
+    def _take_in(self, ref: AttemptRef, replica: Replica, pods: Sequence[Json]) -> bool:
+        """The same of its pods; they are listened to from there on, if it goes on."""
+        directory = self._directories.of_replica(ref, replica)
+        before = _size(output_file(directory))
+        kept = keep(self._api, pods, directory, self._most)
+
+        def too_much() -> None:
             self._too_much(replica, self._finder.find_one(ref))
-        elif kept.goes_on and is_live(pods[-1]) and len(self._followers) < FOLLOWED:
 
-            def too_much() -> None:
-                self._too_much(replica, self._finder.find_one(ref))
+        which = ref, replica
+        if not kept.fits:
+            too_much()
+        elif self._may_follow(which) and kept.goes_on and is_live(pods[-1]):
+            self._followers[which] = Follower(self._api, pods[-1], directory, self._most, too_much)
+        is_new = _size(output_file(directory)) != before
+        if is_new and before == 0:
+            self._tell_begun(ref.job)
+        return is_new
 
-            self._followers[ref, replica] = Follower(self._api, pods[-1], directory, self._most, too_much)
-        return _size(output_file(directory)) == before
+    def _may_follow(self, which: Which) -> bool:
+        """Unless there are too many, or its attempt has ended meanwhile."""
+        return len(self._followers) < FOLLOWED and self._asking.knows(which)
 
-    def _is_its_turn(self, which: tuple[AttemptRef, Replica]) -> bool:
-        """Of many that begin at once not all are asked at once: the look at their job would take minutes."""
-        if which not in self._due:
-            wait = random.random() * (len(self._due) // FEW * FEW) / SILENT_REQUESTS_A_SECOND  # noqa: S311
-            self._due[which] = time.monotonic() + wait, 0.0
+    def _tell_begun(self, job: JobRef) -> None:
+        """Have the job looked at: it may not be for some seconds else."""
         now = time.monotonic()
-        self._allowed = min(1.0, self._allowed + PART_OF_TIME * (now - self._allowed_at))
-        self._allowed_at = now
-        return self._due[which][0] <= now and self._allowed > 0
+        if now - self._told.get(job, -TOLD_SECONDS) >= TOLD_SECONDS:
+            if len(self._told) >= JOBS_REMEMBERED:
+                self._told.clear()
+            self._told[job] = now
+            self._begun(job)
 
-    def _put_off(self, which: tuple[AttemptRef, Replica], pause: float) -> None:
-        """Ask again after this, or what is the least or the most with so many."""
+    def _tidy(self) -> None:
+        """Let go of who has ended, as another worker saw."""
         now = time.monotonic()
-        if now >= self._tidy_at:
-            self._tidy_at = now + FORGOTTEN_SECONDS
-            long_ago = now - FORGOTTEN_SECONDS
-            for each in [each for each, (due, _) in tuple(self._due.items()) if due < long_ago]:
-                self._due.pop(each, None)
-            for each, follower in tuple(self._followers.items()):
-                if follower.asked_at < long_ago:
-                    follower.end()
-                    self._followers.pop(each, None)
-        least = max(self._seconds, len(self._due) / REQUESTS_A_SECOND)
-        most = max(LONGEST_PAUSE_SECONDS, len(self._due) / SILENT_REQUESTS_A_SECOND)
-        pause = min(max(pause, least), most)
-        self._due[which] = now + pause, pause
+        if now < self._tidy_at:
+            return
+        self._tidy_at = now + FORGOTTEN_SECONDS
+        for which, follower in tuple(self._followers.items()):
+            if follower.asked_at < now - FORGOTTEN_SECONDS:
+                follower.end()
+                self._followers.pop(which, None)
+
+
+def _tell_later(ref: AttemptRef, error: Exception) -> None:
+    log.info("a replica's output can't be read for now", attempt=ref.name, reason=str(error))
 
 
 def _size(file: Path) -> int:

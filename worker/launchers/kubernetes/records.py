@@ -10,25 +10,26 @@ from worker.cluster import Replica
 from worker.launchers.notes import read_note, write_note
 from worker.launchers.protocol import AttemptPhase, AttemptStatus, Cause, Exceeded, ReplicaEnd
 
+LAUNCHED, ENDED = "launched.json", "ended.json"
+
 
 class Record:
     """Of the attempt in this directory."""
 
     def __init__(self, directory: Path) -> None:
-        self._launched = directory / "launched.json"
-        self._ended = directory / "ended.json"
+        self._directory = directory
 
     def replicas(self) -> tuple[Replica, ...] | None:
         """All that were launched; None: it was not, or not to the end."""
-        told = read_note(self._launched)
+        told = read_note(self._directory / LAUNCHED)
         return None if told is None else tuple(Replica.named(name) for name in told)
 
     def launched(self, replicas: Sequence[Replica]) -> None:
-        write_note(self._launched, [replica.name for replica in replicas])
+        write_note(self._directory / LAUNCHED, [replica.name for replica in replicas])
 
     def end(self) -> AttemptStatus | None:
         """How it ended; None: that has not been seen."""
-        told = read_note(self._ended)
+        told = read_note(self._directory / ENDED)
         if told is None:
             return None
         return AttemptStatus(
@@ -51,4 +52,4 @@ class Record:
             "lost": status.lost.name,
             "cause": None if status.cause is None else status.cause.to_json(),
         }
-        write_note(self._ended, plain)
+        write_note(self._directory / ENDED, plain)

@@ -20,7 +20,7 @@ class MarkedObjects:
         """All attempts, and installations of packages, that have a Job or a Service."""
         youngest: dict[str, Marked] = {}
         for where in (JOBS, SERVICES):
-            for item in self._api.list(where, f"{names.OWNER}={self._owner}")["items"]:
+            for item in self._api.list(where, f"{names.OWNER}={self._owner}", only_metadata=True)["items"]:
                 marked = _marked(item, now)
                 before = youngest.get(marked.key)
                 if before is None or marked.age_seconds < before.age_seconds:
