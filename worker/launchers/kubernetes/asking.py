@@ -68,6 +68,8 @@ class Asking:
     def want(self, which: Which) -> None:
         """Somebody looks at a replica, and wants to know what it has printed: it is asked when it is due."""
         with self._changed:
+            if self._closed:
+                return
             turn = self._turns.get(which)
             if turn is None:
                 turn = self._turns[which] = _Turn(time.monotonic() + self._first_wait())
@@ -94,6 +96,7 @@ class Asking:
         """Ask no more. What is under way is waited for so long."""
         with self._changed:
             self._closed = True
+            self._turns.clear()
             self._changed.notify_all()
         until = time.monotonic() + seconds
         for thread in self._threads:
@@ -104,8 +107,6 @@ class Asking:
         return random.random() * (len(self._turns) // FEW * FEW) / NEW_REQUESTS_A_SECOND  # noqa: S311
 
     def _line_up(self, which: Which, turn: _Turn) -> None:
-        if self._closed:
-            return
         turn.is_in_line = True
         heapq.heappush(self._line, (turn.due, next(self._count), which, turn))
         if not self._threads:
@@ -128,21 +129,21 @@ class Asking:
     # Its threads
 
     def _run(self) -> None:
-        while (which := self._next()) is not None:
+        while (found := self._next()) is not None:
+            which, turn = found
             silent = True
             try:
                 silent = not self._ask(which)
             except Exception:
                 log.exception("asking for a replica's output failed", attempt=which[0].name)
             with self._changed:
-                turn = self._turns.get(which)
-                if turn is not None:
+                if self._turns.get(which) is turn:
                     self._pause(turn, silent)
                     turn.is_in_line = False
                     if turn.is_wanted:
                         self._line_up(which, turn)
 
-    def _next(self) -> Which | None:
+    def _next(self) -> tuple[Which, _Turn] | None:
         """Who is due, waited for; None: nobody will be."""
         with self._changed:
             while not self._closed:
@@ -164,7 +165,7 @@ class Asking:
                     heapq.heappop(self._line)
                     turn.is_wanted = False
                     self._changed.notify()
-                    return which
+                    return which, turn
         return None
 
     def _tidy(self, now: float) -> None:
