@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.options import DEFAULT_PROJECT, Project
 from cli.settings_from import settings_from
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def forget_folder(data_dir: DataDir = None) -> None:
 @app.command()
 def replay(
     job: Annotated[str, typer.Argument(help="Id of a tuning job.")],
-    project: Annotated[str, typer.Option(help="Its project.")],
+    project: Project = DEFAULT_PROJECT,
     data_dir: DataDir = None,
 ) -> None:
     """Ask a job's search again what it was asked.

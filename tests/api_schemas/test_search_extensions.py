@@ -148,6 +148,28 @@ class TestInitialTrials:
     def test_a_batch_needs_some(self) -> None:
         assert fields(refusal(tuning_job(searchAlgorithm={"name": "BATCH"}))) == [f"{AT}.initial_trials"]
 
+    @pytest.mark.parametrize("max_trials", [{}, {"maxTrials": 1}, {"maxTrials": 2}])
+    @pytest.mark.parametrize("algorithm", ["BATCH", "TPE"])
+    def test_more_than_there_are_trials_are_refused_and_told_what_to_change(
+        self, algorithm: str, max_trials: dict[str, int]
+    ) -> None:
+        points = [POINT | {"layers": layers} for layers in (1, 2, 3)]
+        search = {"searchAlgorithm": {"name": algorithm}, **max_trials}
+        [violation] = refusal(self.beginning(*points, **search)).violations
+        assert violation.field == f"{AT}.initial_trials"
+        allowed = max_trials.get("maxTrials", 1)
+        assert violation.description == (
+            f"These are 3, more than maxTrials, which is {allowed}; raise it to try them all, or leave some out."
+        )
+
+    def test_points_that_are_the_same_are_tried_once_and_count_as_one(self) -> None:
+        again = POINT | {"layers": f"{float(POINT['layers'])}"}
+        assert spec_of(self.beginning(POINT, again, maxTrials=1))
+
+    def test_a_job_that_resumes_may_have_tried_some_of_them(self) -> None:
+        points = [POINT | {"layers": layers} for layers in (1, 2, 3)]
+        assert spec_of(self.beginning(*points, maxTrials=1, resumePreviousJobId="first"))
+
     def test_a_job_that_resumes_is_checked_once_its_params_are_known(self) -> None:
         body = job(
             hyperparameters={
