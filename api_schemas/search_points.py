@@ -54,7 +54,7 @@ def initial_violations(at: str, spec: HyperparameterSpec) -> Iterator[FieldViola
 
 
 def too_many_initial(at: str, spec: HyperparameterSpec) -> Iterator[FieldViolation]:
-    """Whether there are more of them, which are points of the space, than trials: some would never be tried."""
+    """Whether they, all of them points of the space, are more than the trials: some would never be tried."""
     if spec.resume_previous_job_id:
         return  # Which may have tried some of them.
     points = {frozenset(point_of(spec, trial).items()) for trial in spec.initial_trials}

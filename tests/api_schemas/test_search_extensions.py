@@ -159,7 +159,8 @@ class TestInitialTrials:
         assert violation.field == f"{AT}.initial_trials"
         allowed = max_trials.get("maxTrials", 1)
         assert violation.description == (
-            f"These are 3, more than maxTrials, which is {allowed}; raise it to try them all, or leave some out."
+            f"These are 3, more than maxTrials, which is {allowed}; "
+            "raise it to try them all, or leave some out."
         )
 
     def test_points_that_are_the_same_are_tried_once_and_count_as_one(self) -> None:

@@ -285,7 +285,7 @@ def test_a_list_takes_as_many_queries_however_long_it_is(project: Project, jobs:
     event.listen(database.engine, "before_cursor_execute", note)
     try:
         with database.read() as session:
-            listed = list_jobs(session, project.name, 100)
+            listed = list_jobs(session, project.name, 100).jobs
             assert len(jobs_wire(session, listed, EndedOutputs())) == 2 * jobs
     finally:
         event.remove(database.engine, "before_cursor_execute", note)
