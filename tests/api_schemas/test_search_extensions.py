@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from api_schemas.enums import GoalType
-from api_schemas.search_algorithms import ARGUMENTS, arguments_of
+from api_schemas.search_algorithms import ARGUMENTS, MAX_CMA_ES_PARAMETERS, arguments_of
 from api_schemas.search_points import point_of
 from api_schemas.wire import to_wire
 from tests.api_schemas.job_bodies import LEARNING_RATE, fields, job, refusal, training, tuning_job
@@ -82,6 +82,30 @@ def test_arguments_are_read_as_what_they_are(name: str, given: dict[str, Any], r
 )
 def test_what_is_no_algorithm_and_no_argument_of_it_is_refused(body: dict[str, Any], field: str) -> None:
     assert fields(refusal(body)) == [f"{AT}.search_algorithm.{field}"]
+
+
+@pytest.mark.parametrize(
+    ("last", "is_refused"),
+    [
+        (LAYERS, True),
+        (BATCH, True),
+        (OPT, False),
+        (LAYERS | {"maxValue": 1.0}, False),
+        (BATCH | {"discreteValues": [32.0]}, False),
+    ],
+)
+def test_more_numbers_than_cma_es_can_search_in_its_time_are_refused(
+    last: dict[str, Any], is_refused: bool
+) -> None:
+    many = [LEARNING_RATE | {"parameterName": f"x{number}"} for number in range(MAX_CMA_ES_PARAMETERS)]
+    body = tuning_job(*many, last, searchAlgorithm={"name": "CMA-ES"})
+    if is_refused:
+        [violation] = refusal(body).violations
+        assert violation.field == f"{AT}.params"
+        assert "at most 200 parameters that are numbers; these are 201" in violation.description
+    else:
+        assert spec_of(body)
+    assert spec_of(tuning_job(*many, last, searchAlgorithm={"name": "TPE"}))
 
 
 def test_only_one_field_names_the_algorithm() -> None:
