@@ -118,10 +118,11 @@ class JobView:
 
     @property
     def best(self) -> TrialView | None:
-        """The first trial, if it has an objective that can be ranked."""
+        """The first trial, if it has an objective that can be ranked, and did not fail."""
         first = self.trials[0] if self.trials else None
-        ranked = first is not None and first.objective is not None and math.isfinite(first.objective)
-        return first if ranked else None
+        if first is None or first.state == "FAILED":
+            return None
+        return first if first.objective is not None and math.isfinite(first.objective) else None
 
     @property
     def why_no_best(self) -> str:

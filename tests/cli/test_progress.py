@@ -137,6 +137,11 @@ def test_what_cannot_be_ranked_is_not_called_best(objective: str | None) -> None
     assert "best  no trial has a final accuracy yet" in picture(tuning_job(trial(1, "SUCCEEDED", objective)))
 
 
+def test_a_trial_that_failed_is_not_called_best_whatever_it_reached() -> None:
+    lines = picture(tuning_job(trial(1, "FAILED", 0.9)))
+    assert "best  no trial has a final accuracy yet" in lines
+
+
 def test_no_time_left_is_told_before_a_first_round_has_ended() -> None:
     assert "left" not in picture(tuning_job(trial(1, "SUCCEEDED", 0.9), trial(2, "RUNNING")))[1]
 
