@@ -125,7 +125,7 @@ def _problem(argument: str, text: str, known: Mapping[str, Range], spec: Hyperpa
         return None if text == mode else f"The goal is {mode.upper()}; leave it out, or give {mode}."
     if argument not in known:
         listed = ", ".join(known)
-        return f"Is no argument of it; {listed} are." if listed else "It has no arguments."
+        return f"Is no argument of it; its arguments: {listed}." if listed else "It has no arguments."
     try:
         known[argument].read(text)
     except ValueError as problem:

@@ -73,7 +73,7 @@ def _check_file(database: "Database") -> None:
 
 @app.command()
 def backup(
-    file: Annotated[Path, typer.Argument(help="File to write; must not be there yet.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; must not be there yet.")],
     data_dir: DataDir = None,
 ) -> None:
     """Copy a SQLite database while the service runs.
@@ -110,7 +110,7 @@ def forget_folder(data_dir: DataDir = None) -> None:
 
 @app.command()
 def replay(
-    job: Annotated[str, typer.Argument(help="Id of a tuning job.")],
+    job: Annotated[str, typer.Argument(metavar="JOB", help="Id of a tuning job.")],
     project: Project = DEFAULT_PROJECT,
     data_dir: DataDir = None,
 ) -> None:

@@ -64,7 +64,8 @@ class CmaEs(OneByOne):
         self._size = population_size or 4 + int(3 * log(self._dimensions))
         self._sigma = sigma0
         self._told: list[Scored] = []
-        self._found = self._new(np.full(self._dimensions, 0.5))
+        """The generations that `_found` is the distribution after, if there are any."""
+        self._found: cmaes.CMA
 
     def _propose(
         self, scored: Sequence[Scored], position: int, random: np.random.Generator
