@@ -48,7 +48,8 @@ def nothing_to_rank(session: Session, job: Job) -> str | None:
     last = last_without_objective(session, job) if job.hyperparameters is not None else None
     if last is None:
         return None
-    return f"No trial has an objective, so there is no best one. Trial {last.number}: {last.error_message}"
+    why = f" Trial {last.number}: {last.error_message}" if last.error_message else ""
+    return f"No trial has an objective, so there is no best one.{why}"
 
 
 def _named(tags: Sequence[str], tag: str) -> str:

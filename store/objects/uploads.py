@@ -33,6 +33,7 @@ KEPT_SECONDS = 7 * 24 * 3600.0
 LOOK_SECONDS = 3600.0
 """How often it is looked for what is to be removed: it takes long where uploads are many."""
 ID_BYTES = 32
+JUST_FINISHED = "Another request has just finished this upload; ask again."
 _ID = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -203,10 +204,12 @@ class Uploads:
         """
         folder, _ = self._find(upload_id)
         try:
-            # Unbuffered: what was written is what `received` says.
-            content = open(folder / "content", "ab", buffering=0)  # noqa: SIM115 - closed below
+            # Unbuffered: what was written is what `received` says. It is never made here: what is written to
+            # an upload that has just been finished would become the object in its turn.
+            content = open(folder / "content", "r+b", buffering=0)  # noqa: SIM115 - closed below
         except FileNotFoundError as error:
-            raise _unknown() from error
+            self._find(upload_id)  # Unless it was given up meanwhile.
+            raise UploadBusy(JUST_FINISHED) from error
         with content:
             try:
                 fcntl.flock(content, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -214,7 +217,8 @@ class Uploads:
                 raise UploadBusy("Another request is writing to this upload; try again.") from error
             if not (folder / "content").exists():
                 # Finished since it was opened: what is written here now would go into the object.
-                raise UploadBusy("Another request has just finished this upload; ask again.")
+                raise UploadBusy(JUST_FINISHED)
+            content.seek(0, os.SEEK_END)
             yield Upload(self._files, folder, content, self._max_bytes)
 
     def drop(self, upload_id: str) -> None:

@@ -337,6 +337,16 @@ class TestUploads:
             upload.append(b" and more")
         assert content_of(files, "big") == b"done"
 
+    def test_nothing_is_written_to_one_that_is_finished(self, files: ObjectFiles, uploads: Uploads) -> None:
+        upload_id = uploads.begin(self.SESSION)
+        with uploads.hold(upload_id) as upload:
+            upload.append(b"done")
+            upload.finish(Checksums())
+        with pytest.raises(UploadBusy), uploads.hold(upload_id) as upload:
+            upload.append(b"more")
+        assert not list(files.uploads_dir.glob("**/content"))
+        assert content_of(files, "big") == b"done"
+
     def test_one_that_ended_without_a_word_is_found_finished(
         self, files: ObjectFiles, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
     ) -> None:
