@@ -199,6 +199,27 @@ class TestEarlyStopping:
         assert early_stopping.as_many_epochs([stopped], [whole, stopped], 4) == {"a": {3: 0.4}}
         assert early_stopping.as_many_epochs([stopped], [stopped], 4) == {}
 
+    def test_a_stop_is_wrong_where_the_trial_would_have_become_the_best(self) -> None:
+        ends = [0.5, 0.2, 0.6, 0.1, 0.3]
+        run = early_stopping.StoppedRun(
+            "DEFAULT", "ASHA", "a", 3, [0.5, 0.5, 0.5, 0.1, 0.1], [10, 4, 4, 10, 4], 10, ends=ends
+        )
+        assert run.wrong_stops(5) == 1
+        assert early_stopping.had_all_run([run], 3) == {"a": {3: 0.2}}
+        older = early_stopping.StoppedRun("DEFAULT", "ASHA", "a", 3, [0.5] * 5, [10] * 5, 10)
+        assert older.wrong_stops(5) is None
+        assert early_stopping.had_all_run([older], 3) == {}
+
+    def test_no_trial_is_stopped_before_so_many_have_ended(self) -> None:
+        task = early_stopping.read("linear-cancer")
+        early, late = (
+            early_stopping.run("RANDOM_SEARCH", "ASHA", task, 0, 20, min_finished=count) for count in (5, 15)
+        )
+        assert late.epochs[:15] == [late.whole] * 15
+        assert sum(late.epochs) > sum(early.epochs)
+        assert late.key != early.key
+        assert late.ends == early.ends, "the same points were asked for"
+
     def test_what_has_been_run_is_not_run_again(self, tmp_path: Path) -> None:
         results = tmp_path / "results.jsonl"
         for _ in range(2):
