@@ -84,9 +84,9 @@ def main() -> None:
             runs = sorted(
                 (run for run in runs if run.contestant in order), key=lambda run: order[run.contestant]
             )
-        names = [task.name for task in tasks]
-        show(runs, names, arguments.batch, arguments.ours)
+        show(runs, tasks, arguments.batch, arguments.ours)
         if arguments.picture:
+            names = [task.name for task in tasks]
             arguments.picture.write_text(picture(runs, names, arguments.batch))
 
 
