@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
-from api_schemas.enums import Algorithm, GoalType
+from api_schemas.enums import Algorithm, GoalType, ParameterType
 from api_schemas.errors import FieldViolation
-from api_schemas.hyperparameters import HyperparameterSpec, canonical_name
+from api_schemas.hyperparameters import HyperparameterSpec, ParameterSpec, canonical_name
 from api_schemas.names import shortened
 
 PLUGGED_IN = "vernier.suggesters"
@@ -63,6 +63,8 @@ ARGUMENTS: Mapping[str, Mapping[str, Range]] = {
     "TPE": {},
 }
 """The arguments of each algorithm of ours, by NNI's names where it has it. Others check their own."""
+MAX_CMA_ES_PARAMETERS = 200
+"""More dimensions than these it could not search in its time."""
 OPTIMIZE_MODE = "optimize_mode"
 """NNI's argument for what is `goal` here; it may be given if it says the same."""
 
@@ -72,6 +74,7 @@ def algorithm_violations(at: str, spec: HyperparameterSpec) -> Iterator[FieldVio
     if spec.algorithm == Algorithm.POPULATION_BASED_TRAINING:
         known = "ALGORITHM_UNSPECIFIED, GRID_SEARCH or RANDOM_SEARCH"
         yield FieldViolation(f"{at}.algorithm", f"POPULATION_BASED_TRAINING is not served yet; use {known}.")
+    yield from _dimension_violations(at, spec)
     chosen = spec.search_algorithm
     if chosen is None:
         return
@@ -100,13 +103,29 @@ def algorithm_violations(at: str, spec: HyperparameterSpec) -> Iterator[FieldVio
             yield FieldViolation(f"{at}.arguments.{shortened(argument)}", problem)
 
 
+def _dimension_violations(at: str, spec: HyperparameterSpec) -> Iterator[FieldViolation]:
+    if spec.effective_algorithm != "CMA_ES":
+        return
+    count = sum(map(_is_dimension, spec.params))
+    if count > MAX_CMA_ES_PARAMETERS:
+        why = f"CMA_ES takes at most {MAX_CMA_ES_PARAMETERS} parameters that are numbers; these are {count}."
+        yield FieldViolation(f"{at}.params", f"{why} TPE, ANNEAL or the default search take more.")
+
+
+def _is_dimension(parameter: ParameterSpec) -> bool:
+    """Whether it is a number that can be another."""
+    if parameter.type == ParameterType.DISCRETE:
+        return len(parameter.discrete_values) != 1
+    return parameter.type != ParameterType.CATEGORICAL and parameter.min_value != parameter.max_value
+
+
 def _problem(argument: str, text: str, known: Mapping[str, Range], spec: HyperparameterSpec) -> str | None:
     if argument == OPTIMIZE_MODE:
         mode = "minimize" if spec.effective_goal == GoalType.MINIMIZE else "maximize"
         return None if text == mode else f"The goal is {mode.upper()}; leave it out, or give {mode}."
     if argument not in known:
         listed = ", ".join(known)
-        return f"Is no argument of it; {listed} are." if listed else "It has no arguments."
+        return f"Is no argument of it; its arguments: {listed}." if listed else "It has no arguments."
     try:
         known[argument].read(text)
     except ValueError as problem:

@@ -53,6 +53,19 @@ def initial_violations(at: str, spec: HyperparameterSpec) -> Iterator[FieldViola
                 yield FieldViolation(path, f"Is forbidden by forbidden[{number}].")
 
 
+def too_many_initial(at: str, spec: HyperparameterSpec) -> Iterator[FieldViolation]:
+    """Whether they, all of them points of the space, are more than the trials: some would never be tried."""
+    if spec.resume_previous_job_id:
+        return  # Which may have tried some of them.
+    points = {frozenset(point_of(spec, trial).items()) for trial in spec.initial_trials}
+    if len(points) > spec.effective_max_trials:
+        yield FieldViolation(
+            f"{at}.initial_trials",
+            f"These are {len(points)}, more than maxTrials, which is {spec.effective_max_trials}; "
+            "raise it to try them all, or leave some out.",
+        )
+
+
 def _all_of(
     conditions: Sequence[ParameterCondition], known: Mapping[str, ParameterSpec]
 ) -> list[Callable[[Point], bool]]:

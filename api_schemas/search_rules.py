@@ -10,7 +10,7 @@ from api_schemas.errors import FieldViolation
 from api_schemas.hyperparameters import HyperparameterSpec, ParameterSpec
 from api_schemas.names import job_id_problem, shortened
 from api_schemas.search_algorithms import algorithm_violations
-from api_schemas.search_points import initial_violations
+from api_schemas.search_points import initial_violations, too_many_initial
 
 MAX_TRIALS = 100_000
 MAX_DISCRETE_VALUES = 1000
@@ -35,7 +35,10 @@ def hyperparameter_violations(spec: HyperparameterSpec) -> Iterator[FieldViolati
     wrong = list(_params_violations(spec))
     yield from wrong
     if not wrong:  # Else nobody knows what points of the space are.
-        yield from initial_violations(AT, spec)
+        wrong = list(initial_violations(AT, spec))
+        yield from wrong
+    if not wrong and (spec.max_trials or 0) >= 0:
+        yield from too_many_initial(AT, spec)
 
 
 def _params_violations(spec: HyperparameterSpec) -> Iterator[FieldViolation]:

@@ -23,8 +23,13 @@ def hyperparameter(value: str) -> str:
             return f"{float(value):.6g}"
     except ValueError:
         pass
-    safe = "".join(character if character.isprintable() else "�" for character in value)
+    safe = harmless(value)
     return safe if len(safe) <= MAX_VALUE else safe[: MAX_VALUE - 1] + "…"
+
+
+def harmless(text: str, keeping: str = "") -> str:
+    """The text without what could steer the terminal; `keeping` are characters that may stay all the same."""
+    return "".join(each if each.isprintable() or each in keeping else "�" for each in text)
 
 
 def duration(length: float) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.options import DEFAULT_PROJECT, Project
 from cli.settings_from import settings_from
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _check_file(database: "Database") -> None:
 
 @app.command()
 def backup(
-    file: Annotated[Path, typer.Argument(help="File to write; must not be there yet.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; must not be there yet.")],
     data_dir: DataDir = None,
 ) -> None:
     """Copy a SQLite database while the service runs.
@@ -109,8 +110,8 @@ def forget_folder(data_dir: DataDir = None) -> None:
 
 @app.command()
 def replay(
-    job: Annotated[str, typer.Argument(help="Id of a tuning job.")],
-    project: Annotated[str, typer.Option(help="Its project.")],
+    job: Annotated[str, typer.Argument(metavar="JOB", help="Id of a tuning job.")],
+    project: Project = DEFAULT_PROJECT,
     data_dir: DataDir = None,
 ) -> None:
     """Ask a job's search again what it was asked.

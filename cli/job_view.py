@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from cli import cells
 from client import TERMINAL_STATES, EarlyStopping, Job, Metric, Trial
 
 STOPPED_EARLY = "STOPPED EARLY"
@@ -41,7 +42,7 @@ class TrialView:
             stopped_early=trial.get("isTrialStoppedEarly", False),
             started=seconds(trial.get("startTime")),
             ended=seconds(trial.get("endTime")),
-            error=trial.get("errorMessage", ""),
+            error=cells.harmless(trial.get("errorMessage", ""), keeping="\n\t"),
         )
 
     @property
@@ -99,7 +100,7 @@ class JobView:
         return cls(
             job_id=job.get("jobId", ""),
             state=job.get("state", "STATE_UNSPECIFIED"),
-            error=job.get("errorMessage", ""),
+            error=cells.harmless(job.get("errorMessage", ""), keeping="\n\t"),
             wait=_wait(job),
             created=seconds(job.get("createTime")),
             started=seconds(job.get("startTime")),
@@ -117,10 +118,20 @@ class JobView:
 
     @property
     def best(self) -> TrialView | None:
-        """The first trial, if it has an objective that can be ranked."""
+        """The first trial, if it has an objective that can be ranked, and did not fail."""
         first = self.trials[0] if self.trials else None
-        ranked = first is not None and first.objective is not None and math.isfinite(first.objective)
-        return first if ranked else None
+        if first is None or first.state == "FAILED":
+            return None
+        return first if first.objective is not None and math.isfinite(first.objective) else None
+
+    @property
+    def why_no_best(self) -> str:
+        """Why the trial that ended well last has no objective; "" if one has, or none has ended well."""
+        ended = [trial for trial in self.trials if trial.state == "SUCCEEDED" and trial.reason]
+        if self.best is not None or not ended:
+            return ""
+        last = max(ended, key=lambda trial: trial.ended or 0.0)
+        return f"Trial {last.trial_id}: {last.reason}"
 
     @property
     def ended_trials(self) -> int:

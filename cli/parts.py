@@ -142,6 +142,7 @@ def make_door(settings: Settings, database: Database, notify: Callable[[int], No
             objects_dir=settings.objects_dir,
             cluster=_offer(settings) if on_cluster else None,
             max_object_bytes=settings.max_object_bytes,
+            max_open_uploads=settings.max_open_uploads,
             reads_s3=s3.is_installed(),
         ),
         notify,

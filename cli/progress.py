@@ -110,6 +110,8 @@ def _lines(client: "VernierClient", job_id: str, console: Console, poll: float) 
             say("end", Text(f"job {view.job_id} {view.state} after {took}"))
             if view.error:
                 say("error", Text(view.error))
+            elif view.why_no_best:
+                say("no best", best_text(view))
     return job
 
 

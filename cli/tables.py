@@ -46,7 +46,8 @@ def best_text(job: JobView) -> Text:
     """The best trial so far, its objective and its hyperparameters."""
     best = job.best
     if best is None:
-        return Text(f"no trial has a final {job.metric_tag}{'' if job.ended else ' yet'}", "dim")
+        said = Text(f"no trial has a final {job.metric_tag}{'' if job.ended else ' yet'}", "dim")
+        return said.append(f". {job.why_no_best}", "yellow") if job.why_no_best else said
     value = (cells.objective(best.objective), "bold green")
     where = f" at step {best.step}, trial {best.trial_id}   "
     return Text.assemble(value, f" {job.metric_tag}", where, parameters_text(job, best))

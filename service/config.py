@@ -46,3 +46,5 @@ class DoorConfig:
     """None: trials run on this machine."""
     max_object_bytes: int = 16 * 2**30
     """Larger objects are refused with 413."""
+    max_open_uploads: int = 1000
+    """While so many are begun and not finished, others are refused with 429."""

@@ -80,12 +80,13 @@ def timestamp(seconds: float) -> str:
 
 
 def best_first(trials: Sequence[ShownTrial], maximize: bool) -> list[ShownTrial]:
-    """Trials by final value, ties by number; those without one last."""
+    """Trials by final value, ties by number; after them those that FAILED, last those without a value."""
 
-    def rank(trial: ShownTrial) -> tuple[bool, float, int]:
+    def rank(trial: ShownTrial) -> tuple[bool, bool, float, int]:
         if trial.final_value is None:
-            return (True, 0.0, trial.number)
-        return (False, -trial.final_value if maximize else trial.final_value, trial.number)
+            return (True, False, 0.0, trial.number)
+        value = -trial.final_value if maximize else trial.final_value
+        return (False, trial.state == State.FAILED, value, trial.number)
 
     return sorted(trials, key=rank)
 

@@ -19,6 +19,8 @@ from service.request_parts import JobId, Project, body_reader, no_such_job
 from store.database import Database
 from store.jobs import find_job, list_jobs, lock_job, request_cancel
 
+FILTER_SECONDS = 1.0
+"""How long a page may look for jobs that its filter is about; the next page goes on from there."""
 CANCELLED_BY_USER = "The job was cancelled by its user."
 
 
@@ -50,12 +52,12 @@ def job_routes(database: Database, config: DoorConfig, notify: Callable[[int], N
         (before,) = read_token(this_list, page_token) if page_token else (None,)
         wanted = parse_job_filter(filter_)
         with database.read() as session:
-            jobs = list_jobs(session, project, size + 1, before, wanted)
+            page = list_jobs(session, project, size, before, wanted, FILTER_SECONDS)
             answer: dict[str, object] = {}
-            if jobs:
-                answer["jobs"] = jobs_wire(session, jobs[:size], ended)
-            if len(jobs) > size:
-                answer["nextPageToken"] = make_token(this_list, jobs[size - 1].id)
+            if page.jobs:
+                answer["jobs"] = jobs_wire(session, page.jobs, ended)
+            if page.next_before is not None:
+                answer["nextPageToken"] = make_token(this_list, page.next_before)
         return JsonAnswer(answer)
 
     @routes.get("/{job_id}", summary="projects.jobs.get")

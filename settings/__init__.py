@@ -131,6 +131,8 @@ class Settings(BaseSettings):
     """What gs:// means: the service's own store in the data folder, or Google Cloud Storage."""
     max_object_bytes: int = Field(default=16 * 2**30, ge=1024)
     """The largest object that the service's own store takes."""
+    max_open_uploads: int = Field(default=1000, ge=1)
+    """Resumable uploads to it that can be begun and not finished; further ones are refused."""
 
     sweep_seconds: float = Field(default=0.5, gt=0)
     """How often jobs that are due are looked for, should a message about one be lost."""

@@ -1,5 +1,7 @@
 """Jobs: creating, finding, listing, cancelling, and the lease that says who may act on one."""
 
+import math
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +17,8 @@ from store.job_filter import matches
 from store.models import Job
 from store.states import FINISHED, JOB_TRANSITIONS, State, check_transition
 
+FIRST_WINDOW = 32
+"""Jobs that are held against a filter at first; then twice as many, as long as there is time."""
 CLOCK_NOISE = 1.0
 """Seconds by which a clock may be put right without being set back."""
 
@@ -89,13 +93,23 @@ def job_key(session: Session, project: str, job_id: str) -> int | None:
     return session.scalar(select(Job.id).where(Job.project == project, Job.job_id == job_id))
 
 
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """Some of a project's jobs, newest first."""
+
+    jobs: Sequence[Job]
+    next_before: int | None
+    """The jobs of the next page are older than this one; None: there are none."""
+
+
 def list_jobs(
     session: Session,
     project: str,
     limit: int,
     before_pk: int | None = None,
     filter_: Filter | None = None,
-) -> Sequence[Job]:
+    seconds: float = math.inf,
+) -> JobPage:
     """At most `limit` of the project's jobs, newest first.
 
     Pages are told apart by the key: what is added while they are read comes before the first one, so none is
@@ -106,13 +120,33 @@ def list_jobs(
     Args:
         before_pk: only jobs older than that one.
         filter_: only jobs that it is about.
+        seconds: after which no further jobs are held against the filter. The page then has fewer, or none.
     """
-    query = select(Job).where(Job.project == project).order_by(Job.id.desc()).limit(limit)
-    if before_pk is not None:
-        query = query.where(Job.id < before_pk)
-    if filter_ is not None:
-        query = query.where(matches(filter_))
-    return session.scalars(query).all()
+    older = _older_than(project, before_pk)
+    if filter_ is None:
+        jobs = session.scalars(older.limit(limit + 1)).all()
+        return _page(jobs, limit)
+    deadline = time.monotonic() + seconds
+    found: list[Job] = []
+    window = FIRST_WINDOW
+    while True:
+        last = session.scalar(older.with_only_columns(Job.id).offset(window - 1).limit(1))
+        here = older if last is None else older.where(Job.id >= last)
+        found += session.scalars(here.where(matches(filter_)).limit(limit + 1 - len(found)))
+        if last is None or len(found) > limit:
+            return _page(found, limit)
+        if time.monotonic() > deadline:
+            return JobPage(found, last)
+        older, window = _older_than(project, last), window * 2
+
+
+def _older_than(project: str, key: int | None) -> Select[Job]:
+    jobs = select(Job).where(Job.project == project).order_by(Job.id.desc())
+    return jobs if key is None else jobs.where(Job.id < key)
+
+
+def _page(jobs: Sequence[Job], limit: int) -> JobPage:
+    return JobPage(jobs, None) if len(jobs) <= limit else JobPage(jobs[:limit], jobs[limit - 1].id)
 
 
 def places_in_queue(session: Session, jobs: Iterable[Job]) -> dict[int, int]:

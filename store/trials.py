@@ -158,6 +158,16 @@ def ended_last(session: Session, job: Job, count: int) -> Sequence[tuple[State, 
     return [(state, failure_class) for state, failure_class in session.execute(query)]
 
 
+def last_without_objective(session: Session, job: Job) -> Trial | None:
+    """Of the trials that SUCCEEDED the one that ended last; None if any trial of the job has an objective."""
+    own = select(Trial).where(Trial.job_pk == job.id)
+    if session.scalar(own.where(Trial.final_value.is_not(None)).limit(1)) is not None:
+        return None
+    return session.scalar(
+        own.where(Trial.state == State.SUCCEEDED).order_by(Trial.finish_order.desc()).limit(1)
+    )
+
+
 def failure_classes(session: Session, trials: Collection[int]) -> dict[int, str | None]:
     """{trial key: class of the failure that ended it}."""
     query = (

@@ -58,7 +58,8 @@ class RuledSpace(Space):
         forbidden: combinations: a point of which all conditions of one hold is none of the space.
 
     Raises:
-        ValueError: as `Space`; or a condition is about a parameter that is not there, or not before its own.
+        ValueError: as `Space`; or a condition is about a parameter that is not there, or not before its own,
+            or asks for a value that it can't have.
     """
 
     conditions: Mapping[str, tuple[Condition, ...]]
@@ -71,9 +72,18 @@ class RuledSpace(Space):
             for condition in conditions:
                 if name not in places or places.get(condition.name, len(places)) >= places[name]:
                     raise ValueError(f"{condition.name!r} does not stand before {name!r}")
+                self._check(condition)
         for combination in self.forbidden:
             if not combination or any(condition.name not in places for condition in combination):
                 raise ValueError("a forbidden combination has conditions on parameters of the space")
+            for condition in combination:
+                self._check(condition)
+
+    def _check(self, condition: Condition) -> None:
+        parameter = next(each for each in self.parameters if each.name == condition.name)
+        for value in condition.values:
+            if not parameter.contains(value):
+                raise ValueError(f"a condition on {condition.name!r} asks for {value!r}, which it can't be")
 
     def active(self, values: Values) -> dict[str, Value]:
         """The part of a whole point that is active: those of its values that its other values call for."""

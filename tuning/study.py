@@ -58,7 +58,7 @@ class Study:
         Raises:
             ValueError: as `make_suggester`.
         """
-        self._goal = goal
+        self._goal = goal = Goal(goal)  # A name would be a goal that is neither.
         self._suggester = Search(algorithm, space, goal, seed, dict(arguments or {}), initial).make()
         self._stopping = stopping
         self._finished = FinishedCurves()

@@ -14,6 +14,7 @@ from worker.cluster import PRIMARY
 from worker.failure_classes import POLICIES
 from worker.launchers.protocol import AttemptPhase, AttemptStatus, LaunchFailed, Limit
 from worker.metrics.watch import Cursor
+from worker.missing_metric import why_missing
 from worker.observe import Sight
 from worker.view import current
 
@@ -25,7 +26,6 @@ EARLY, CANCEL, JOB_ENDED, TIMEOUT, REFUSED = "EARLY", "CANCEL", "JOB_ENDED", "TI
 ENDED_WELL = ("Module completed; cleaning up.", "Clean up finished.", "Task completed successfully.")
 """What the replica of a program that ended with 0 says last, as in the old service."""
 
-TAGS_NAMED = 10
 BACKOFF_LIMIT_SECONDS = 300.0
 """The longest wait before another attempt."""
 
@@ -96,7 +96,7 @@ def close(job: Job, trial: Trial, sight: Sight, tag: str | None, retries: Retrie
     elif (failure := failures.failure_of(status, sight.last_lines)) is not None:
         _fail(job, trial, failure, retries, now)
     else:
-        message = missing_metric(trial, tag) if tag is not None and trial.final_value is None else None
+        message = why_missing(trial, tag) if tag is not None and trial.final_value is None else None
         if message is not None:
             _classify(attempt, failures.no_metric(message))
         finish_trial(job, trial, State.SUCCEEDED, now, message)
@@ -151,18 +151,6 @@ def _how_it_ended(trial: Trial, name: str) -> tuple[str, str]:
                 "WARNING",
                 f"{name} is tried again in {round(wait, 1):g} s, as its attempt {again.number}. {reason}",
             )
-
-
-def missing_metric(trial: Trial, tag: str) -> str:
-    """Why a trial that ended well has no objective."""
-    tags = trial.tags or []
-    if tag in tags:
-        return f"The last value of '{tag}' that the trial reported is not a finite number."
-    if not tags:
-        return f"The trial reported no metric: neither '{tag}' nor any other scalar was found in its job dir."
-    named = ", ".join(f"'{name}'" for name in tags[:TAGS_NAMED])
-    more = f" and {len(tags) - TAGS_NAMED} more" if len(tags) > TAGS_NAMED else ""
-    return f"The trial never reported '{tag}'. It did write {named}{more}."
 
 
 def _end(attempt: Attempt, status: AttemptStatus, now: float) -> None:

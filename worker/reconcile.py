@@ -35,6 +35,7 @@ from store.trials import live_trials
 from worker.closing import CANCEL, JOB_ENDED, TIMEOUT, tell_to_stop
 from worker.launchers.protocol import AttemptPhase, AttemptStatus, Launcher, PackagesSpec, PreparationPhase
 from worker.logs.keeping import LogKeeper
+from worker.missing_metric import nothing_to_rank
 from worker.new_trials import FreeSlots, NewTrials, holds_room
 from worker.observe import Sight, observe
 from worker.pace import Pace, time_limit
@@ -347,6 +348,9 @@ class Reconciler:
         job.next_check_at = None
         job.platform_waits = None
         report_stops(session, job, job.end_time)
+        missing = nothing_to_rank(session, job) if state is State.SUCCEEDED else None
+        if missing is not None:
+            tell(session, job, missing, severity="WARNING", now=job.end_time)
         severity = "ERROR" if state is State.FAILED else "INFO"
         said = job.error_message or f"The job is {state}."
         tell(

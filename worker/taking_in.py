@@ -5,12 +5,14 @@ from collections.abc import Callable
 import structlog
 from sqlalchemy.orm import Session
 
+from store.log_entries import tell
 from store.measurements import add_measurements, last_value, supersede
 from store.models import Job, Trial
 from store.states import AttemptState, State
 from worker.closing import Retries, close, tell_end
 from worker.launchers.protocol import AttemptPhase
 from worker.metrics.watch import Reading
+from worker.missing_metric import missing_so_far
 from worker.observe import Sight
 from worker.quiet import is_new
 from worker.view import View, current
@@ -33,6 +35,7 @@ class Intake:
         attempt = current(trial)
         if sight is None or sight.attempt != attempt.number:
             return False
+        knew_tags = bool(trial.tags)
         measured = [self._store_reading(session, trial, reading) for reading in sight.readings]
         never_started = sight.status.phase is AttemptPhase.ABSENT
         if sight.status.phase in (AttemptPhase.ENDED, AttemptPhase.LOST) or (
@@ -46,7 +49,16 @@ class Intake:
             attempt.state = AttemptState.RUNNING
             attempt.start_time = self._clock()
             trial.state = State.RUNNING
+        # Once is enough for a job, and its first trial is the soonest to know.
+        if trial.number == 1 and not knew_tags:
+            self._tell_missing(session, job, trial, view.input.metric_tag)
         return any(measured)
+
+    def _tell_missing(self, session: Session, job: Job, trial: Trial, tag: str | None) -> None:
+        told = None if tag is None else missing_so_far(trial.tags or [], tag)
+        if told is not None:
+            severity, said = told
+            tell(session, job, said, severity=severity, trial=trial.number, now=self._clock())
 
     def _store_reading(self, session: Session, trial: Trial, reading: Reading) -> bool:
         """Keep a reading and how far it went, together; true if it brought measurements."""

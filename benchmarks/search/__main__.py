@@ -42,6 +42,9 @@ def main() -> None:
         "--kept", type=float, default=0.0, help="the share that goes on in any case (default: 0)"
     )
     stop.add_argument("--probability", type=float, help="of DECAY_CURVE (default: the rule's own)")
+    stop.add_argument(
+        "--finished", type=int, default=5, help="how many trials end before any is stopped (default: 5)"
+    )
     arguments = parser.parse_args()
     if arguments.command == "stop":
         curve_tasks = early_stopping.SUITES[arguments.tasks]
@@ -54,6 +57,7 @@ def main() -> None:
             arguments.trials,
             arguments.kept,
             arguments.probability,
+            arguments.finished,
         )
         early_stopping.show(early_stopping.read_runs(arguments.results), arguments.search, curve_tasks)
         return
@@ -80,9 +84,9 @@ def main() -> None:
             runs = sorted(
                 (run for run in runs if run.contestant in order), key=lambda run: order[run.contestant]
             )
-        names = [task.name for task in tasks]
-        show(runs, names, arguments.batch, arguments.ours)
+        show(runs, tasks, arguments.batch, arguments.ours)
         if arguments.picture:
+            names = [task.name for task in tasks]
             arguments.picture.write_text(picture(runs, names, arguments.batch))
 
 

@@ -1,19 +1,23 @@
 """What stopping trials early saves and costs, on recorded learning curves.
 
     python -m benchmarks.search stop RESULTS [--search DEFAULT] [--rules ...] [--tasks ...] [--seeds 5]
-                                     [--kept 0.17] [--probability 0.1]
+                                     [--kept 0.17] [--probability 0.1] [--finished 20]
 
 Each search has its trials one after the other; each trial is judged after every epoch, and goes on until its
 last one or until its rule stops it. Regret is that of the best trial that ran to its end, by its last loss:
 what a stopped trial showed on the way does not count. 0 is the best such loss there is, 1 the middle one.
 
-`--kept` is the share of trials that go on where a rule would stop them (`tuning.stopping.audit`), and
-`--probability` an argument of DECAY_CURVE.
+A stop is wrong if the trial would have ended better than all whole ones before. What stopping costs can come
+of that, or of a search that knows less: so what the best trial would have left is told as well, had every one
+run to its end.
+
+`--kept` is the share of trials that go on where a rule would stop them (`tuning.stopping.audit`),
+`--probability` an argument of DECAY_CURVE, and `--finished` how many trials end before any is stopped.
 """
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -26,7 +30,7 @@ from benchmarks.search.tables import Table as Losses
 from benchmarks.search.tables import axis_of
 from benchmarks.search.task import Point as Values
 from tuning.space import Space
-from tuning.stopping import RULES, FinishedCurves, make_stopper
+from tuning.stopping import RULES, FinishedCurves, Guards, make_stopper
 from tuning.stopping.audit import is_kept
 from tuning.suggest import make_suggester
 from tuning.trials import FinishedTrial, Goal, Outcome, Point
@@ -75,6 +79,8 @@ class StoppedRun:
         epochs: how many each trial ran, of `whole`.
         kept: the share of trials that went on where the rule would have stopped them.
         probability: what the rule was told, where it was told one.
+        finished: how many trials had to end before any was stopped.
+        ends: the regret that each trial alone left, or would have left at its end; none in older results.
     """
 
     search: str
@@ -86,16 +92,26 @@ class StoppedRun:
     whole: int
     kept: float = 0.0
     probability: float | None = None
+    finished: int = Guards().min_finished
+    ends: list[float] = field(default_factory=list)
 
     @property
     def label(self) -> str:
         """The rule and what it was told."""
         probability = "" if self.probability is None else f" {self.probability:g}"
-        return f"{self.rule}{probability}" + (f", {self.kept:g} kept" if self.kept else "")
+        after = f", after {self.finished}" if self.finished != Guards().min_finished else ""
+        return f"{self.rule}{probability}{after}" + (f", {self.kept:g} kept" if self.kept else "")
 
     @property
     def key(self) -> tuple[str, str, str, int]:
         return self.search, self.label, self.task, self.seed
+
+    def wrong_stops(self, count: int) -> int | None:
+        """How many of the first trials were stopped that would have become the best; None if not known."""
+        if len(self.ends) < count:
+            return None
+        trials = zip(self.ends[:count], self.regrets, self.epochs, strict=False)
+        return sum(end < best and ran < self.whole for end, best, ran in trials)
 
 
 def run(
@@ -106,12 +122,13 @@ def run(
     trials: int,
     kept: float = 0.0,
     probability: float | None = None,
+    min_finished: int = Guards().min_finished,
 ) -> StoppedRun:
     suggester = make_suggester(search, task.space, Goal.MINIMIZE, seed)
     told = {} if probability is None else {"probability": probability}
-    stopper = None if rule == NONE else make_stopper(rule, Goal.MINIMIZE, **told)
+    stopper = None if rule == NONE else make_stopper(rule, Goal.MINIMIZE, Guards(min_finished), **told)
     finished, history = FinishedCurves(), []
-    regrets, epochs, best = [], [], 1.0
+    regrets, epochs, ends, best = [], [], [], 1.0
     for number in range(trials):
         [values] = suggester.suggest(history, [], 1)
         losses, curve = task.curve(values), []
@@ -129,9 +146,12 @@ def run(
         history.append(FinishedTrial(number, values, outcome, curve[-1].value, tuple(curve)))
         if stop is None:
             best = min(best, task.regret(curve[-1].value))
+        ends.append(task.regret(losses[-1]))
         regrets.append(best)
         epochs.append(len(curve))
-    return StoppedRun(search, rule, task.name, seed, regrets, epochs, len(losses), kept, probability)
+    return StoppedRun(
+        search, rule, task.name, seed, regrets, epochs, len(losses), kept, probability, min_finished, ends
+    )
 
 
 def read_runs(path: Path) -> list[StoppedRun]:
@@ -147,15 +167,17 @@ def run_all(
     trials: int,
     kept: float = 0.0,
     probability: float | None = None,
+    min_finished: int = Guards().min_finished,
 ) -> None:
     """Add to the results file what is missing there."""
     known = {run.key for run in read_runs(path) if len(run.regrets) >= trials}
     wanted = [(rule, task, seed) for seed in seeds for task in tasks for rule in rules]
     for rule, task, seed in wanted:
         share, told = (0.0 if rule == NONE else kept), (probability if rule == "DECAY_CURVE" else None)
-        asked = StoppedRun(search, rule, task, seed, [], [], 0, share, told)
+        after = Guards().min_finished if rule == NONE else min_finished
+        asked = StoppedRun(search, rule, task, seed, [], [], 0, share, told, after)
         if asked.key not in known:
-            done = run(search, rule, read(task), seed, trials, share, told)
+            done = run(search, rule, read(task), seed, trials, share, told, after)
             with path.open("a") as file:
                 file.write(json.dumps(asdict(done)) + "\n")
 
@@ -163,13 +185,15 @@ def run_all(
 def show(runs: Sequence[StoppedRun], search: str, tasks: Sequence[str]) -> None:
     """Print what each rule saved, and the regret it left beside that without any.
 
-    The last column holds it against the search that spends as many epochs on fewer, whole trials.
+    "To fewer" holds it against the search that spends as many epochs on fewer, whole trials; "wrong" is how
+    many stops of a search were, and "had all run" the ratio if every trial had run to its end.
     """
     runs = [run for run in runs if run.search == search and run.task in tasks]
-    console = Console(width=150)
+    console = Console(width=180)
     for count in COUNTS:
         table = Table(title=f"After {count} trials: regret over that of no stopping, 95 % bounds")
-        for heading in ("rule", "seeds", "epochs saved", *tasks, "regret", "ratio", "worse in", "to fewer"):
+        told = "regret", "ratio", "worse in", "to fewer", "wrong", "had all run"
+        for heading in ("rule", "seeds", "epochs saved", *tasks, *told):
             table.add_column(heading, justify="left" if heading == "rule" else "right")
         found = {rule: _by_task(runs, rule, count) for rule in dict.fromkeys(run.label for run in runs)}
         for rule, regrets in found.items():
@@ -181,7 +205,9 @@ def show(runs: Sequence[StoppedRun], search: str, tasks: Sequence[str]) -> None:
                 for task in regrets
             }
             medians = [quartiles(regrets[task].values())[1] for task in regrets]
-            against = None if rule == NONE else ratio(regrets, found.get(NONE, {}))
+            whole = found.get(NONE, {})
+            against = None if rule == NONE else ratio(regrets, whole)
+            wrong = [each for each in (run.wrong_stops(count) for run in own) if each is not None]
             table.add_row(
                 rule,
                 str(len({run.seed for run in own})),
@@ -189,8 +215,10 @@ def show(runs: Sequence[StoppedRun], search: str, tasks: Sequence[str]) -> None:
                 *(f"{saved[task]:.0%}" if task in saved else "" for task in tasks),
                 f"{float(np.exp(np.mean(np.log(medians)))):.4f}",
                 _said(against),
-                _worse(regrets, found.get(NONE, {})),
+                _worse(regrets, whole),
                 "" if rule == NONE else _said(ratio(regrets, as_many_epochs(own, runs, count))),
+                f"{np.mean(wrong):.1f}" if wrong and rule != NONE else "",
+                "" if rule == NONE else _said(ratio(had_all_run(own, count), whole)),
             )
         console.print(table)
 
@@ -206,6 +234,15 @@ def as_many_epochs(
         trials = max(round(sum(each.epochs[:count]) / each.whole), 1)
         if other is not None and len(other.regrets) >= trials:
             table.setdefault(each.task, {})[each.seed] = max(other.regrets[trials - 1], FLOOR)
+    return table
+
+
+def had_all_run(stopped: Iterable[StoppedRun], count: int) -> dict[str, dict[int, float]]:
+    """By task and seed, the regret of a search's best trial if none of its trials had been stopped."""
+    table: dict[str, dict[int, float]] = {}
+    for each in stopped:
+        if len(each.ends) >= count:
+            table.setdefault(each.task, {})[each.seed] = max(min(each.ends[:count]), FLOOR)
     return table
 
 

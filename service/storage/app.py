@@ -81,7 +81,7 @@ class Elsewhere:
 def _router(config: DoorConfig) -> Router:
     assert config.objects_dir is not None
     files = ObjectFiles(config.objects_dir)
-    uploads = Uploads(files, config.max_object_bytes)
+    uploads = Uploads(files, config.max_object_bytes, config.max_open_uploads)
     uploads.remove_old(time.time())
     storage = Storage(
         files,

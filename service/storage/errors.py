@@ -14,6 +14,7 @@ from api_schemas.errors import (
     InvalidArgument,
     NotFound,
     PayloadTooLarge,
+    ResourceExhausted,
     Unavailable,
 )
 from service.answers import JsonAnswer
@@ -46,6 +47,7 @@ REASONS: dict[int, str] = {
     412: "conditionNotMet",
     413: "uploadTooLarge",
     416: "requestedRangeNotSatisfiable",
+    429: "rateLimitExceeded",
     501: "notImplemented",
     503: "backendError",
 }
@@ -59,6 +61,7 @@ _MEANING: dict[type[stored.ObjectStoreError], type[ApiError]] = {
     stored.BucketNotEmpty: BucketNotEmpty,
     stored.PreconditionFailed: ConditionNotMet,
     stored.TooLarge: PayloadTooLarge,
+    stored.TooManyUploads: ResourceExhausted,
     stored.UploadBusy: Unavailable,
 }
 

@@ -11,6 +11,7 @@ ObjectStoreError
 ├── PreconditionFailed  the object is not in the state that the caller asked for
 ├── ContentMismatch     what arrived is not what was announced
 ├── TooLarge
+├── TooManyUploads      as many as may be are begun and not finished
 └── UploadBusy          two at once write to one place; the next try may find it free
 """
 
@@ -60,6 +61,10 @@ class ContentMismatch(ObjectStoreError):
 
 
 class TooLarge(ObjectStoreError):
+    pass
+
+
+class TooManyUploads(ObjectStoreError):
     pass
 
 

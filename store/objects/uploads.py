@@ -1,10 +1,12 @@
 """Objects that arrive piece by piece, over several requests and restarts of the service.
 
-    <uploads>/<id>/session.json  what is to become of the content
-                  /content       as much of it as has arrived
+    <uploads>/<id>/session.json           what is to become of the content
+                  /content                as much of it as has arrived
+              finished/<id>/session.json  what became of it
 
 The id is the right to write: whoever has it may, so it can't be guessed. What nobody writes to for a week is
 removed. An upload that was finished still tells so until then, as the answer to its last piece may be lost.
+How many there can be that are not finished is limited, since nothing else limits what they hold.
 """
 
 import fcntl
@@ -21,7 +23,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from store.objects.checksums import Checksums
-from store.objects.errors import ContentMismatch, NoSuchUpload, TooLarge, UploadBusy
+from store.objects.errors import ContentMismatch, NoSuchUpload, TooLarge, TooManyUploads, UploadBusy
 from store.objects.files import ObjectFiles
 from store.objects.names import check_bucket, segments_of
 from store.objects.preconditions import Preconditions
@@ -31,6 +33,7 @@ KEPT_SECONDS = 7 * 24 * 3600.0
 LOOK_SECONDS = 3600.0
 """How often it is looked for what is to be removed: it takes long where uploads are many."""
 ID_BYTES = 32
+JUST_FINISHED = "Another request has just finished this upload; ask again."
 _ID = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -122,8 +125,11 @@ class Upload:
         except FileNotFoundError as error:
             raise _unknown() from error  # Given up by another request meanwhile.
         self.session = replace(session, generation=stored.generation, size=stored.size)
-        with suppress(NoSuchUpload):  # Given up just now, but the object is there.
+        with suppress(NoSuchUpload, FileNotFoundError):  # Given up just now, but the object is there.
             self._write_session()
+            done = _finished_dir(self._files)
+            done.mkdir(exist_ok=True)
+            self._folder.rename(done / self._folder.name)
         return stored
 
     def _write_session(self) -> None:
@@ -136,9 +142,10 @@ class Upload:
 class Uploads:
     """All uploads under way in one store."""
 
-    def __init__(self, files: ObjectFiles, max_bytes: int) -> None:
+    def __init__(self, files: ObjectFiles, max_bytes: int, max_open: int) -> None:
         self._files = files
         self._max_bytes = max_bytes
+        self._max_open = max_open
         self._looked = 0.0
 
     def begin(self, session: Session) -> str:
@@ -148,6 +155,7 @@ class Uploads:
             InvalidName
             PreconditionFailed: it could not be finished as things are.
             TooLarge
+            TooManyUploads
         """
         check_bucket(session.bucket)
         segments_of(session.name)
@@ -158,6 +166,12 @@ class Uploads:
         if now > self._looked + LOOK_SECONDS:
             self._looked = now
             self.remove_old(now)
+        if self._count_open() >= self._max_open:
+            raise TooManyUploads(
+                f"{self._max_open} uploads have been begun and not finished, and there can be no more "
+                "(VERNIER_MAX_OPEN_UPLOADS). Finish some, or give them up with DELETE; what nobody writes to "
+                "for a week is given up by itself."
+            )
         upload_id = secrets.token_urlsafe(ID_BYTES)
         folder = self._files.uploads_dir / upload_id
         folder.mkdir(parents=True)
@@ -171,8 +185,7 @@ class Uploads:
         Raises:
             NoSuchUpload: it is unknown, or its object has been replaced since.
         """
-        folder = self._folder(upload_id)
-        session = _read(folder)
+        folder, session = self._find(upload_id)
         if session.generation is None:
             # Without content it was finished by a process that died before it could say so.
             return None if (folder / "content").exists() else self._files.find(session.bucket, session.name)
@@ -189,12 +202,14 @@ class Uploads:
             NoSuchUpload
             UploadBusy: another request writes to it.
         """
-        folder = self._folder(upload_id)
+        folder, _ = self._find(upload_id)
         try:
-            # Unbuffered: what was written is what `received` says.
-            content = open(folder / "content", "ab", buffering=0)  # noqa: SIM115 - closed below
+            # Unbuffered: what was written is what `received` says. It is never made here: what is written to
+            # an upload that has just been finished would become the object in its turn.
+            content = open(folder / "content", "r+b", buffering=0)  # noqa: SIM115 - closed below
         except FileNotFoundError as error:
-            raise _unknown() from error
+            self._find(upload_id)  # Unless it was given up meanwhile.
+            raise UploadBusy(JUST_FINISHED) from error
         with content:
             try:
                 fcntl.flock(content, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -202,7 +217,8 @@ class Uploads:
                 raise UploadBusy("Another request is writing to this upload; try again.") from error
             if not (folder / "content").exists():
                 # Finished since it was opened: what is written here now would go into the object.
-                raise UploadBusy("Another request has just finished this upload; ask again.")
+                raise UploadBusy(JUST_FINISHED)
+            content.seek(0, os.SEEK_END)
             yield Upload(self._files, folder, content, self._max_bytes)
 
     def drop(self, upload_id: str) -> None:
@@ -214,25 +230,39 @@ class Uploads:
         # At once: who still writes to it must find all of it or nothing.
         dropped = self._files.uploads_dir / f"dropped-{secrets.token_hex(8)}"
         with suppress(FileNotFoundError):
-            self._folder(upload_id).rename(dropped)
+            self._find(upload_id)[0].rename(dropped)
         shutil.rmtree(dropped, ignore_errors=True)
 
     def remove_old(self, now: float) -> None:
         """Remove what has not been written to for `KEPT_SECONDS`."""
         if not self._files.uploads_dir.is_dir():
             return
-        for path in self._files.uploads_dir.iterdir():
+        done = _finished_dir(self._files)
+        for path in [*self._files.uploads_dir.iterdir(), *(done.iterdir() if done.is_dir() else ())]:
             with suppress(OSError):
                 content = path / "content"
                 newest = content if content.exists() else path
-                if path.name != "lock" and newest.stat().st_mtime < now - KEPT_SECONDS:
+                if path.name != "lock" and path != done and newest.stat().st_mtime < now - KEPT_SECONDS:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    def _folder(self, upload_id: str) -> Path:
-        folder = self._files.uploads_dir / upload_id
-        if not _ID.fullmatch(upload_id) or not (folder / "session.json").exists():
-            raise _unknown()
-        return folder
+    def _find(self, upload_id: str) -> tuple[Path, Session]:
+        """An upload's folder, and what is written in it."""
+        if _ID.fullmatch(upload_id):
+            # In this order: one that is finished meanwhile is found in its new place.
+            for place in (self._files.uploads_dir, _finished_dir(self._files)):
+                with suppress(NoSuchUpload):
+                    return place / upload_id, _read(place / upload_id)
+        raise _unknown()
+
+    def _count_open(self) -> int:
+        try:
+            return sum(_ID.fullmatch(name) is not None for name in os.listdir(self._files.uploads_dir))
+        except FileNotFoundError:
+            return 0  # There has never been one.
+
+
+def _finished_dir(files: ObjectFiles) -> Path:
+    return files.uploads_dir / "finished"
 
 
 def too_large(max_bytes: int) -> TooLarge:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from api_schemas.enums import GoalType
-from api_schemas.search_algorithms import ARGUMENTS, arguments_of
+from api_schemas.search_algorithms import ARGUMENTS, MAX_CMA_ES_PARAMETERS, arguments_of
 from api_schemas.search_points import point_of
 from api_schemas.wire import to_wire
 from tests.api_schemas.job_bodies import LEARNING_RATE, fields, job, refusal, training, tuning_job
@@ -84,6 +84,30 @@ def test_what_is_no_algorithm_and_no_argument_of_it_is_refused(body: dict[str, A
     assert fields(refusal(body)) == [f"{AT}.search_algorithm.{field}"]
 
 
+@pytest.mark.parametrize(
+    ("last", "is_refused"),
+    [
+        (LAYERS, True),
+        (BATCH, True),
+        (OPT, False),
+        (LAYERS | {"maxValue": 1.0}, False),
+        (BATCH | {"discreteValues": [32.0]}, False),
+    ],
+)
+def test_more_numbers_than_cma_es_can_search_in_its_time_are_refused(
+    last: dict[str, Any], is_refused: bool
+) -> None:
+    many = [LEARNING_RATE | {"parameterName": f"x{number}"} for number in range(MAX_CMA_ES_PARAMETERS)]
+    body = tuning_job(*many, last, searchAlgorithm={"name": "CMA-ES"})
+    if is_refused:
+        [violation] = refusal(body).violations
+        assert violation.field == f"{AT}.params"
+        assert "at most 200 parameters that are numbers; these are 201" in violation.description
+    else:
+        assert spec_of(body)
+    assert spec_of(tuning_job(*many, last, searchAlgorithm={"name": "TPE"}))
+
+
 def test_only_one_field_names_the_algorithm() -> None:
     body = tuning_job(searchAlgorithm={"name": "TPE"}, algorithm="RANDOM_SEARCH")
     assert fields(refusal(body)) == [f"{AT}.search_algorithm"]
@@ -147,6 +171,29 @@ class TestInitialTrials:
 
     def test_a_batch_needs_some(self) -> None:
         assert fields(refusal(tuning_job(searchAlgorithm={"name": "BATCH"}))) == [f"{AT}.initial_trials"]
+
+    @pytest.mark.parametrize("max_trials", [{}, {"maxTrials": 1}, {"maxTrials": 2}])
+    @pytest.mark.parametrize("algorithm", ["BATCH", "TPE"])
+    def test_more_than_there_are_trials_are_refused_and_told_what_to_change(
+        self, algorithm: str, max_trials: dict[str, int]
+    ) -> None:
+        points = [POINT | {"layers": layers} for layers in (1, 2, 3)]
+        search = {"searchAlgorithm": {"name": algorithm}, **max_trials}
+        [violation] = refusal(self.beginning(*points, **search)).violations
+        assert violation.field == f"{AT}.initial_trials"
+        allowed = max_trials.get("maxTrials", 1)
+        assert violation.description == (
+            f"These are 3, more than maxTrials, which is {allowed}; "
+            "raise it to try them all, or leave some out."
+        )
+
+    def test_points_that_are_the_same_are_tried_once_and_count_as_one(self) -> None:
+        again = POINT | {"layers": f"{float(POINT['layers'])}"}
+        assert spec_of(self.beginning(POINT, again, maxTrials=1))
+
+    def test_a_job_that_resumes_may_have_tried_some_of_them(self) -> None:
+        points = [POINT | {"layers": layers} for layers in (1, 2, 3)]
+        assert spec_of(self.beginning(*points, maxTrials=1, resumePreviousJobId="first"))
 
     def test_a_job_that_resumes_is_checked_once_its_params_are_known(self) -> None:
         body = job(

@@ -21,6 +21,7 @@ from benchmarks.search.statistics import FLOOR, best_so_far, by_task, ratio, wor
 from benchmarks.search.suite import HELD_OUT, TUNING
 from benchmarks.search.tables import TABLES, read
 from benchmarks.search.task import Task
+from tuning.space import Double, Space
 
 EVERY = pytest.mark.parametrize("task", TUNING + HELD_OUT, ids=lambda task: task.name)
 
@@ -81,6 +82,15 @@ def test_worse_are_the_tasks_with_the_larger_median() -> None:
     assert worse(by_task(runs, "a", 1, 1), by_task(runs, "b", 1, 1)) == ["t"]
 
 
+def test_what_random_search_comes_to_is_the_median_of_many() -> None:
+    """Half of all searches of n trials have one of the best 1 - 0.5 ** (1 / n) of the space."""
+    line = Task("line", Space((Double("x", 0.0, 1.0),)), lambda point: float(point["x"]), 0.0)
+    draws = np.random.default_rng(0).random((4000, 10))
+    assert line.random_regret(1) == pytest.approx(1.0, rel=0.05)
+    assert line.random_regret(10) == pytest.approx(float(np.median(draws.min(axis=1))) / line.middle, rel=0.1)
+    assert line.random_regret(100) < line.random_regret(10)
+
+
 def test_of_a_search_that_was_run_twice_the_longer_run_counts(tmp_path: Path) -> None:
     path = tmp_path / "results"
     runs = [run("a", "t", 0, 0.5), run("a", "t", 0, 0.5, 0.2), run("a", "t", 0, 0.5), run("a", "u", 0, 0.7)]
@@ -108,6 +118,8 @@ def test_the_report_says_where_ours_is_worse_than_random(
     main()
     said = capsys.readouterr().out
     assert f"N = 30: vernier is worse than random on {worse_on}\n" in said
+    # By itself, random search comes to 0.04, 0.57 and 0.14 on the three.
+    assert f"N = 30: vernier is worse than random over all seeds there are on branin {worse_on}\n" in said
     assert re.search(r"vernier .*0\.1710 \(3 x 1\)", said)  # the cube root of 0.1 * 0.1 * 0.5
     assert "optuna-gp" not in said + curves.read_text()
     assert curves.read_text().count("<polyline") == 6
@@ -198,6 +210,27 @@ class TestEarlyStopping:
         whole, stopped = run("none", [0.8, 0.4, 0.2, 0.1], [10] * 4), run("ASHA", [0.3] * 4, [10, 5, 1, 3])
         assert early_stopping.as_many_epochs([stopped], [whole, stopped], 4) == {"a": {3: 0.4}}
         assert early_stopping.as_many_epochs([stopped], [stopped], 4) == {}
+
+    def test_a_stop_is_wrong_where_the_trial_would_have_become_the_best(self) -> None:
+        ends = [0.5, 0.2, 0.6, 0.1, 0.3]
+        run = early_stopping.StoppedRun(
+            "DEFAULT", "ASHA", "a", 3, [0.5, 0.5, 0.5, 0.1, 0.1], [10, 4, 4, 10, 4], 10, ends=ends
+        )
+        assert run.wrong_stops(5) == 1
+        assert early_stopping.had_all_run([run], 3) == {"a": {3: 0.2}}
+        older = early_stopping.StoppedRun("DEFAULT", "ASHA", "a", 3, [0.5] * 5, [10] * 5, 10)
+        assert older.wrong_stops(5) is None
+        assert early_stopping.had_all_run([older], 3) == {}
+
+    def test_no_trial_is_stopped_before_so_many_have_ended(self) -> None:
+        task = early_stopping.read("linear-cancer")
+        early, late = (
+            early_stopping.run("RANDOM_SEARCH", "ASHA", task, 0, 20, min_finished=count) for count in (5, 15)
+        )
+        assert late.epochs[:15] == [late.whole] * 15
+        assert sum(late.epochs) > sum(early.epochs)
+        assert late.key != early.key
+        assert late.ends == early.ends, "the same points were asked for"
 
     def test_what_has_been_run_is_not_run_again(self, tmp_path: Path) -> None:
         results = tmp_path / "results.jsonl"

@@ -223,3 +223,21 @@ def test_replay_asks_a_jobs_search_again(tmp_path: Path) -> None:
         refused = _run("replay", unknown, *words)
         assert refused.exit_code == 1
         assert f"no tuning job {unknown}" in refused.output
+
+
+def test_replay_takes_the_project_that_commands_about_jobs_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("VERNIER_PROJECT", "CLOUDSDK_CORE_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    database = empty_database(tmp_path)
+    with database.write() as session:
+        run(session, "sought", wire={"algorithm": "RANDOM_SEARCH"})
+    database.close()
+    (tmp_path / "test.sqlite3").rename(tmp_path / "vernier.sqlite3")
+    words = ["replay", "sought", "--data-dir", str(tmp_path)]
+    elsewhere = _run(*words)
+    assert elsewhere.exit_code == 1
+    assert "no tuning job sought in the project local" in elsewhere.output
+    monkeypatch.setenv("VERNIER_PROJECT", "p")
+    assert _run(*words).exit_code == 0

@@ -1,6 +1,7 @@
 """The live picture of a job, and the plain lines in its place."""
 
 import io
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -77,6 +78,45 @@ def test_plain_lines_say_why_a_trial_failed() -> None:
     assert _ended_line(view, view.trials[0]).plain.endswith("ValueError: the data is gone")
 
 
+NEVER = "The trial never reported 'accuracy'. It did write 'acc'."
+
+
+@pytest.mark.parametrize(
+    ("later", "shown"),
+    [
+        ([], f"best  no trial has a final accuracy yet. Trial 2: {NEVER}"),
+        ([trial(3, "RUNNING")], f"best  no trial has a final accuracy yet. Trial 2: {NEVER}"),
+        (
+            [trial(3, "FAILED", errorMessage="no")],
+            f"best  no trial has a final accuracy yet. Trial 2: {NEVER}",
+        ),
+        ([trial(3, "SUCCEEDED", 0.5)], "best  0.5 accuracy at step 1000, trial 3   lr=0.0316228  opt=adam"),
+    ],
+)
+def test_as_long_as_no_trial_has_the_metric_the_picture_says_why(
+    later: list[dict[str, Any]], shown: str
+) -> None:
+    without = (trial(1, "SUCCEEDED", errorMessage="Nothing."), trial(2, "SUCCEEDED", errorMessage=NEVER))
+    assert shown in picture(tuning_job(*later, *without))
+
+
+def test_a_job_without_any_metric_says_so_in_the_end(service: FakeService) -> None:
+    without = trial(2, "SUCCEEDED", errorMessage=NEVER)
+    service.add("census_hp_1")
+    service.stories["census_hp_1"] = [
+        tuning_job(without, state="SUCCEEDED", endTime="2020-03-02T10:04:00Z"),
+    ]
+    lines = watched(service, Console(file=io.StringIO(), width=40)).splitlines()
+    assert lines[-1] == f"no trial has a final accuracy. Trial 2: {NEVER}"
+
+
+def test_what_a_trial_says_does_not_steer_the_terminal() -> None:
+    view = JobView.of(
+        tuning_job(trial(1, "SUCCEEDED", errorMessage="wrote '\x1b[2J\x9b'"), errorMessage="\x1b")
+    )  # type: ignore[arg-type]
+    assert (view.trials[0].reason, view.error) == ("wrote '�[2J�'", "�")
+
+
 @pytest.mark.parametrize(("place", "said"), [("1", "1st"), ("3", "3rd"), ("12", "12th"), ("22", "22nd")])
 def test_a_job_that_waits_shows_its_place_and_what_for(place: str, said: str) -> None:
     job = tuning_job(jobPosition=place, waitReason="A trial needs 1 GPU; free are 0 of 2 GPUs.")
@@ -95,6 +135,11 @@ def test_no_line_is_wider_than_the_terminal() -> None:
 @pytest.mark.parametrize("objective", [None, "NaN", "Infinity"])
 def test_what_cannot_be_ranked_is_not_called_best(objective: str | None) -> None:
     assert "best  no trial has a final accuracy yet" in picture(tuning_job(trial(1, "SUCCEEDED", objective)))
+
+
+def test_a_trial_that_failed_is_not_called_best_whatever_it_reached() -> None:
+    lines = picture(tuning_job(trial(1, "FAILED", 0.9)))
+    assert "best  no trial has a final accuracy yet" in lines
 
 
 def test_no_time_left_is_told_before_a_first_round_has_ended() -> None:

@@ -169,9 +169,10 @@ def test_a_history_that_was_forgotten_is_listed_anew(cached: Cached, monkeypatch
             raise
 
     monkeypatch.setattr(ApiServer, "watch", forgetful)
-    cached.line.cut()
-    cached.line.mend()
-    wait_until(lambda: told, 15)
+    # Once it is back, it remembers nothing from before.
+    cached.control_plane.stop_api_server()
+    cached.control_plane.start_api_server()
+    wait_until(lambda: told)
     assert set(told) == {410}
     wait_until(lambda: cached.cache.is_current, 15)
     cached.mark("kept", "heard")

@@ -218,6 +218,18 @@ def test_pages_are_pages_of_what_was_found(four: Project) -> None:
     assert "nextPageToken" not in second
 
 
+def test_a_page_that_has_looked_long_enough_says_where_to_go_on(
+    four: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobs.FILTER_SECONDS", 0.0)
+    monkeypatch.setattr("store.jobs.FIRST_WINDOW", 2)
+    first = answer_of(listed(four, "jobId=rnn_1"))
+    assert list(first) == ["nextPageToken"]
+    second = answer_of(listed(four, "jobId=rnn_1", pageToken=first["nextPageToken"]))
+    assert [job["jobId"] for job in second["jobs"]] == ["rnn_1"]
+    assert answer_of(listed(four, "jobId=rnn_1", pageToken=second["nextPageToken"])) == {}
+
+
 def test_a_token_of_another_filter_is_refused(four: Project) -> None:
     token = answer_of(listed(four, "jobId:rnn*", pageSize=1))["nextPageToken"]
     for other in ("", "jobId:rn*"):

@@ -128,6 +128,22 @@ def test_trials_are_listed_best_first_ties_by_number_metricless_last(
     assert "".join(trial["trialId"] for trial in rows.trials()) == order
 
 
+@pytest.mark.parametrize(("goal", "order"), [("MAXIMIZE", "513426"), ("MINIMIZE", "315246")])
+def test_a_failed_trial_is_behind_all_others_that_have_a_value(
+    project: Project, goal: str, order: str
+) -> None:
+    rows = Rows(project, goal=goal)
+    rows.trial(0.2)
+    rows.trial(-9.0, state=State.FAILED)
+    rows.trial(0.1, state=State.CANCELLED)
+    rows.trial(9.0, state=State.FAILED)
+    rows.trial(0.3)
+    rows.trial(state=State.FAILED)
+    assert "".join(trial["trialId"] for trial in rows.trials()) == order
+    failed = next(trial for trial in rows.trials() if trial["trialId"] == "4")
+    assert failed["finalMetric"] == {"trainingStep": "1", "objectiveValue": 9.0}
+
+
 def test_running_trials_are_ranked_by_what_they_have_so_far(project: Project) -> None:
     rows = Rows(project)
     rows.trial(0.5)
@@ -285,7 +301,7 @@ def test_a_list_takes_as_many_queries_however_long_it_is(project: Project, jobs:
     event.listen(database.engine, "before_cursor_execute", note)
     try:
         with database.read() as session:
-            listed = list_jobs(session, project.name, 100)
+            listed = list_jobs(session, project.name, 100).jobs
             assert len(jobs_wire(session, listed, EndedOutputs())) == 2 * jobs
     finally:
         event.remove(database.engine, "before_cursor_execute", note)

@@ -305,7 +305,7 @@ def check(database: Database, made: Written) -> None:
     text, meaning = made
     with database.read() as session:
         found = list_jobs(session, "p", 1000, filter_=parse_job_filter(text))
-        assert {job.job_id for job in found} == {job.job_id for job in JOBS if meaning(job)}, text
+        assert {job.job_id for job in found.jobs} == {job.job_id for job in JOBS if meaning(job)}, text
 
 
 def test_the_database_finds_what_the_filter_says(database: Database) -> None:

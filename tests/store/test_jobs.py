@@ -2,9 +2,12 @@
 
 import pytest
 
+from api_schemas.job_filter import parse_job_filter
 from store.database import Database
 from store.jobs import (
+    FIRST_WINDOW,
     DuplicateJob,
+    JobPage,
     find_job,
     job_key,
     list_jobs,
@@ -76,9 +79,10 @@ class TestLists:
             add_job(session, "foreign", project="q")
         with database.read() as session:
             pages, before = [], None
-            while page := list_jobs(session, "p", 2, before):
-                pages.append([job.job_id for job in page])
-                before = page[-1].id
+            while before is not None or not pages:
+                page = list_jobs(session, "p", 2, before)
+                pages.append([job.job_id for job in page.jobs])
+                before = page.next_before
         assert pages == [["job_4", "job_3"], ["job_2", "job_1"], ["job_0"]]
 
     def test_jobs_that_come_meanwhile_move_no_page(self, database: Database) -> None:
@@ -87,11 +91,34 @@ class TestLists:
                 add_job(session, f"job_{number}")
             first = list_jobs(session, "p", 2)
             add_job(session, "new")
-            assert [job.job_id for job in list_jobs(session, "p", 2, first[-1].id)] == ["job_0"]
+            second = list_jobs(session, "p", 2, first.next_before)
+            assert [job.job_id for job in second.jobs] == ["job_0"]
 
     def test_a_project_without_jobs_lists_none(self, database: Database) -> None:
         with database.read() as session:
-            assert list_jobs(session, "nobody", 10) == []
+            assert list_jobs(session, "nobody", 10) == JobPage([], None)
+
+    @pytest.mark.parametrize("rare", [1, 7, 150])
+    def test_a_filter_that_finds_little_gets_on_however_short_the_time(
+        self, database: Database, rare: int
+    ) -> None:
+        with database.write() as session:
+            for number in range(4 * FIRST_WINDOW + 1):
+                add_job(session, f"job_{number}", labels={"kind": "rare"} if number % rare == 0 else {})
+            add_job(session, "foreign", project="q", labels={"kind": "rare"})
+        wanted = parse_job_filter("labels.kind=rare")
+        with database.read() as session:
+            in_one = list_jobs(session, "p", 1000, None, wanted)
+            assert in_one.next_before is None
+            found: list[str] = []
+            page = list_jobs(session, "p", 20, None, wanted, seconds=0.0)
+            while page.next_before is not None:
+                found += [job.job_id for job in page.jobs]
+                page = list_jobs(session, "p", 20, page.next_before, wanted, seconds=0.0)
+            found += [job.job_id for job in page.jobs]
+        numbers = [number for number in range(4 * FIRST_WINDOW + 1) if number % rare == 0]
+        assert found == [f"job_{number}" for number in reversed(numbers)]
+        assert [job.job_id for job in in_one.jobs] == found
 
     def test_the_place_in_the_queue_counts_older_jobs_of_all_projects(self, database: Database) -> None:
         with database.write() as session:

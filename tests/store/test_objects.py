@@ -23,6 +23,7 @@ from store.objects.errors import (
     NoSuchObject,
     NoSuchUpload,
     PreconditionFailed,
+    TooManyUploads,
     UploadBusy,
 )
 from store.objects.files import ObjectFiles
@@ -297,13 +298,13 @@ class TestUploads:
 
     @pytest.fixture
     def uploads(self, files: ObjectFiles) -> Uploads:
-        return Uploads(files, 1000)
+        return Uploads(files, 1000, 3)
 
     def test_they_outlive_the_process(self, files: ObjectFiles, uploads: Uploads) -> None:
         upload_id = uploads.begin(self.SESSION)
         with uploads.hold(upload_id) as upload:
             upload.append(b"hello ")
-        again = Uploads(ObjectFiles(files.root), 1000)
+        again = Uploads(ObjectFiles(files.root), 1000, 3)
         with again.hold(upload_id) as upload:
             assert upload.received == 6
             upload.append(b"world")
@@ -334,6 +335,16 @@ class TestUploads:
         monkeypatch.setattr("store.objects.uploads.open", finish_meanwhile, raising=False)
         with pytest.raises(UploadBusy), uploads.hold(upload_id) as upload:
             upload.append(b" and more")
+        assert content_of(files, "big") == b"done"
+
+    def test_nothing_is_written_to_one_that_is_finished(self, files: ObjectFiles, uploads: Uploads) -> None:
+        upload_id = uploads.begin(self.SESSION)
+        with uploads.hold(upload_id) as upload:
+            upload.append(b"done")
+            upload.finish(Checksums())
+        with pytest.raises(UploadBusy), uploads.hold(upload_id) as upload:
+            upload.append(b"more")
+        assert not list(files.uploads_dir.glob("**/content"))
         assert content_of(files, "big") == b"done"
 
     def test_one_that_ended_without_a_word_is_found_finished(
@@ -379,6 +390,35 @@ class TestUploads:
         with pytest.raises(NoSuchUpload):
             uploads.finished(upload_id)
         assert [path.name for path in files.uploads_dir.iterdir()] in ([], ["lock"])
+
+    def test_no_more_are_begun_than_may_be_open_and_those_that_ended_make_room(
+        self, files: ObjectFiles, uploads: Uploads
+    ) -> None:
+        first, second, _ = (uploads.begin(self.SESSION) for _ in range(3))
+        for uploads_again in (uploads, Uploads(ObjectFiles(files.root), 1000, 3)):
+            with pytest.raises(TooManyUploads, match="VERNIER_MAX_OPEN_UPLOADS"):
+                uploads_again.begin(self.SESSION)
+        uploads.drop(first)
+        uploads.begin(self.SESSION)
+        with uploads.hold(second) as upload:
+            upload.append(b"done")
+            upload.finish(Checksums())
+        uploads.begin(self.SESSION)
+        stored = uploads.finished(second)
+        assert stored is not None
+        assert stored.size == 4
+        with pytest.raises(TooManyUploads):
+            uploads.begin(self.SESSION)
+
+    def test_one_that_was_finished_is_forgotten_after_a_week(self, uploads: Uploads) -> None:
+        upload_id = uploads.begin(self.SESSION)
+        with uploads.hold(upload_id) as upload:
+            upload.finish(Checksums())
+        uploads.remove_old(time.time() + KEPT_SECONDS / 2)
+        assert uploads.finished(upload_id) is not None
+        uploads.remove_old(time.time() + KEPT_SECONDS + 1)
+        with pytest.raises(NoSuchUpload):
+            uploads.finished(upload_id)
 
     def test_what_nobody_writes_to_is_removed(self, files: ObjectFiles, uploads: Uploads) -> None:
         old, young = uploads.begin(self.SESSION), uploads.begin(self.SESSION)

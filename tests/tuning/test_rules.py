@@ -106,6 +106,15 @@ def test_rules_about_what_is_not_there_are_refused(conditions: Any, forbidden: A
         RuledSpace(SMALL.parameters, conditions, forbidden)
 
 
+@pytest.mark.parametrize(("name", "value"), [("opt", "Adam"), ("nesterov", 2), ("batch", 48.0)])
+def test_a_condition_that_asks_for_what_can_not_be_is_refused(name: str, value: Value) -> None:
+    last = Integer("last", 0, 1)
+    condition = Condition(name, (value,))
+    for rules in (({"last": (condition,)}, ()), ({}, ((condition,),))):
+        with pytest.raises(ValueError, match=f"'{name}' asks for {value!r}, which it can't be"):
+            RuledSpace((*SMALL.parameters, last), *rules)
+
+
 def test_a_condition_has_values_or_bounds() -> None:
     for given in ({}, {"values": (1,), "low": 0.0}):
         with pytest.raises(ValueError, match="either values or bounds"):

@@ -27,6 +27,21 @@ def test_the_page_s_lines_work_with_nothing_else_of_ours() -> None:
     assert int(stopped.split()[0]) > 0
 
 
+def test_a_goal_and_an_algorithm_may_be_named_as_in_a_job() -> None:
+    study = Study(SPACE, "MINIMIZE", "Anneal", seed=3)  # type: ignore[arg-type]
+    for objective in (0.5, 0.25, 0.75):
+        study.tell(study.ask(), objective)
+    assert study.best is not None
+    assert study.best.objective == 0.25
+    with pytest.raises(ValueError, match="'minimum' is not a valid Goal"):
+        Study(SPACE, "minimum")  # type: ignore[arg-type]
+
+
+def test_an_argument_that_is_none_is_told_those_that_are() -> None:
+    with pytest.raises(ValueError, match="'population'; its arguments: population_size"):
+        Study(SPACE, algorithm="EVOLUTION", arguments={"population": 3})
+
+
 def test_trials_side_by_side_differ_and_are_told_in_any_order() -> None:
     study = Study(SPACE, seed=3)
     first, second, third = study.ask(), study.ask(), study.ask()

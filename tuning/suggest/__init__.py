@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
+from inspect import signature
 from types import MappingProxyType
 from typing import Any
 
@@ -48,20 +49,21 @@ def make_suggester(
     """Make the suggester of that name.
 
     Args:
-        algorithm: one of ALGORITHMS, or of those that are plugged in.
+        algorithm: one of ALGORITHMS, or of those that are plugged in, in any case, with `-` or `_`.
         space: what is searched.
-        goal: which objectives are better.
+        goal: which objectives are better; its name will do.
         seed: any whole number from 0 up.
         arguments: the algorithm's own, by name.
         initial: points to try before any other; for BATCH, all that there are.
 
     Raises:
-        ValueError: when the name is unknown, the seed is negative, an argument is not one of the algorithm's
+        ValueError: when a name is unknown, the seed is negative, an argument is not one of the algorithm's
             or out of its range, an initial point is not of the space, or the algorithm cannot search the
             space (a grid over a continuous parameter).
     """
     if seed < 0:
         raise ValueError(f"a seed is a whole number from 0 up, not {seed}")
+    algorithm, goal = _as_a_name(algorithm), Goal(goal)
     make = _load(algorithm)
     if isinstance(space, RuledSpace):
         for number, point in enumerate(initial):
@@ -74,7 +76,8 @@ def make_suggester(
     try:
         suggester: Suggester = make(space, goal, seed, **arguments)
     except TypeError as error:
-        raise ValueError(f"{algorithm}: {error}") from error
+        known = [name for name, each in signature(make).parameters.items() if each.kind is each.KEYWORD_ONLY]
+        raise ValueError(f"{algorithm}: {error}; its arguments: {', '.join(known) or 'none'}") from error
     if initial and algorithm != "BATCH":
         from tuning.suggest.batch_search import BatchSearch, InitialFirst
 

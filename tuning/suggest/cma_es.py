@@ -1,9 +1,10 @@
 """CMA-ES: a normal distribution that moves, stretches and shrinks towards better trials.
 
 Hansen 2016, "The CMA evolution strategy: a tutorial", as the package `cmaes` has it, on which Optuna's
-sampler stands too. The distribution is over the unit cube of the numeric parameters, and is made anew from
-the history each time: every generation is the next so many trials that have an objective, in the order of
-their ends, whoever suggested them. So trials may run side by side, and no state has to be kept.
+sampler stands too. The distribution is over the unit cube of the numeric parameters, and follows from the
+history alone: every generation is the next so many trials that have an objective, in the order of their
+ends, whoever suggested them. So trials may run side by side, and what is kept of a distribution is kept only
+to be quick: a generation takes time that grows with the cube of the number of parameters.
 
 A category has no place in it: it is mostly that of a good trial, and at times any.
 """
@@ -20,6 +21,8 @@ from tuning.suggest.one_by_one import OneByOne, Scored
 from tuning.suggest.randomness import stream
 from tuning.trials import Goal
 
+MAX_PARAMETERS = 200
+"""Of those that count as dimensions. With so many a generation takes some 20 ms, with 1000 seconds."""
 _ANY_CATEGORY = 0.2
 """The share of categories that are drawn evenly."""
 
@@ -28,7 +31,7 @@ class CmaEs(OneByOne):
     """Begins around the middle; where the distribution has shrunk to a point, it begins anew elsewhere.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: an argument is out of its range, or the space has more than MAX_PARAMETERS dimensions.
     """
 
     algorithm = "CMA_ES"
@@ -52,10 +55,17 @@ class CmaEs(OneByOne):
         if not 0.0 < sigma0 <= 1.0:
             raise ValueError(f"sigma0 is above 0 and at most 1, not {sigma0}")
         self._numeric = [p for p in space.parameters if p.size != 1 and not isinstance(p, Categorical)]
+        if len(self._numeric) > MAX_PARAMETERS:
+            raise ValueError(
+                f"CMA_ES takes at most {MAX_PARAMETERS} numeric parameters, not {len(self._numeric)}"
+            )
         # The package wants two dimensions at least: the second of a single one leads nowhere.
         self._dimensions = max(len(self._numeric), 2)
         self._size = population_size or 4 + int(3 * log(self._dimensions))
         self._sigma = sigma0
+        self._told: list[Scored] = []
+        """The generations that `_found` is the distribution after, if there are any."""
+        self._found: cmaes.CMA
 
     def _propose(
         self, scored: Sequence[Scored], position: int, random: np.random.Generator
@@ -79,14 +89,19 @@ class CmaEs(OneByOne):
         return point
 
     def _distribution(self, scored: Sequence[Scored]) -> cmaes.CMA:
-        """The distribution after all whole generations."""
-        found = self._new(np.full(self._dimensions, 0.5))
-        for number, start in enumerate(range(0, len(scored) - self._size + 1, self._size)):
-            found.tell([(self._units(trial), trial.loss) for trial in scored[start : start + self._size]])
-            if found.should_stop():
-                elsewhere = np.random.default_rng(stream(self._seed, number, 1))
-                found = self._new(elsewhere.random(self._dimensions))
-        return found
+        """The distribution after all whole generations; asking it for points changes nothing about that."""
+        told, self._told = self._told, []  # Should this fail, the next begins from nothing.
+        if not told or list(scored[: len(told)]) != told:
+            told, self._found = [], self._new(np.full(self._dimensions, 0.5))
+        while len(scored) - len(told) >= self._size:
+            generation = scored[len(told) : len(told) + self._size]
+            self._found.tell([(self._units(trial), trial.loss) for trial in generation])
+            if self._found.should_stop():
+                elsewhere = np.random.default_rng(stream(self._seed, len(told) // self._size, 1))
+                self._found = self._new(elsewhere.random(self._dimensions))
+            told += generation
+        self._told = told
+        return self._found
 
     def _new(self, mean: np.ndarray) -> cmaes.CMA:
         bounds = np.array([[0.0, 1.0]] * self._dimensions)

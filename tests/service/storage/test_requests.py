@@ -6,6 +6,7 @@ import os
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.http import MediaInMemoryUpload
 
 from service.storage.house import LONG_AT_ONCE
+from store.database import Database
 from tests.running_service import wait_until
-from tests.service.door import Door, client
+from tests.service.door import ANYTHING_GOES, Door, client, open_door
 from tests.service.storage.conftest import MAX_OBJECT_BYTES
 
 UP = "/upload/storage/v1/b/{}/o"
@@ -244,6 +246,19 @@ class TestResumable:
         where = self.begin(http, bucket_name)
         refused(self.send(http, where, b"x", f"0-0/{MAX_OBJECT_BYTES + 1}"), 413, "uploadTooLarge")
         refused(http.put(where, content=bytes(MAX_OBJECT_BYTES + 1)), 413, "uploadTooLarge")
+
+
+def test_one_upload_too_many_is_refused_until_another_is_finished(database: Database, tmp_path: Path) -> None:
+    config = replace(ANYTHING_GOES, objects_dir=tmp_path / "objects", max_open_uploads=1)
+    with open_door(database, config) as door, client(door.address) as http:
+
+        def begin() -> httpx.Response:
+            return http.post(UP.format("bucket"), params={"uploadType": "resumable", "name": "big"})
+
+        first = begin()
+        assert "VERNIER_MAX_OPEN_UPLOADS" in refused(begin(), 429, "rateLimitExceeded")
+        assert http.put(first.headers["Location"], content=b"all of it").status_code == 200
+        assert begin().status_code == 200
 
 
 def test_too_large_an_object_is_refused_and_leaves_nothing(
