@@ -6,7 +6,6 @@
 * `model.py`        the Gaussian process
 * `improvement.py`  what a point promises
 * `maximum.py`      where that is largest
-* `standstill.py`   when it has to promise more
 * `one_thread.py`   keeps linear algebra to one thread
 """
 

@@ -1,7 +1,5 @@
 """Bayesian optimisation: begins in the middle, goes on quasi-randomly, then where a model promises most.
 
-Where that brings nothing better, every other point has to promise more: see `standstill.py`.
-
 Jones et al. 1998, "Efficient global optimization of expensive black-box functions". Points of a batch, and
 trials under way, are believed to give what the model expects of them (Ginsbourger et al. 2010, the kriging
 believer): the next point then goes where they leave something to learn.
@@ -20,7 +18,6 @@ from tuning.suggest.bayesian.maximum import Promise, most_promising
 from tuning.suggest.bayesian.model import Data, GaussianProcess, Shape, fit
 from tuning.suggest.bayesian.one_thread import one_thread
 from tuning.suggest.bayesian.outcomes import objectives
-from tuning.suggest.bayesian.standstill import margin, trials_since_better
 from tuning.suggest.derived import Derived
 from tuning.suggest.randomness import stream
 from tuning.suggest.untried import draw_untried, is_exhausted
@@ -37,24 +34,18 @@ _SPREAD, _NEAR = 512, 256
 
 
 class _Model(NamedTuple):
-    """What was fitted to a history.
-
-    Attributes:
-        rows: those of the trials in the model.
-        idle: how many trials that the model has had a say in have ended since the last better one.
-    """
+    """What was fitted to a history; `rows` are those of the trials in the model."""
 
     shape: Shape
     process: GaussianProcess
     rows: Array
-    idle: int
 
 
 class GaussianProcessSearch:
     """Models the history; no repeats while a finite space has untried points, then repeats."""
 
     algorithm = "GAUSSIAN_PROCESS"
-    version = f"3+scipy-{scipy.__version__}"
+    version = f"2+scipy-{scipy.__version__}"
 
     def __init__(self, space: Space, goal: Goal, seed: int) -> None:
         self._space = space
@@ -116,8 +107,7 @@ class GaussianProcessSearch:
         shape = fit(data.fewer(FITTED_TRIALS), self._features.is_category)
         data = data.fewer(MODELLED_TRIALS)
         process = GaussianProcess(shape, data, self._features.is_category)
-        idle = min(trials_since_better(ended, self._goal), len(ended) - STARTUP_TRIALS)
-        model = _Model(shape, process, data.rows, idle)
+        model = _Model(shape, process, data.rows)
         self._fitted = list(ended), model
         return model
 
@@ -136,9 +126,7 @@ class GaussianProcessSearch:
         expected, _ = process.predict(seen)
         order = np.argsort(expected, kind="stable")
         candidates = self._candidates(position, seen[order[:4]])
-        # Nothing better is expected of what is believed, so it prolongs a standstill.
-        beyond = margin(model.idle + len(believed), len(self._features.parameters))
-        promise = Promise(process, float(expected[order[0]]) - beyond)
+        promise = Promise(process, float(expected[order[0]]))
         may_repeat = is_exhausted(self._space, tried)
         for row in most_promising(promise, candidates, self._features):
             point = self._point(row)
