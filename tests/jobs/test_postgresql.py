@@ -41,11 +41,11 @@ def test_a_tuning_job_survives_a_kill_of_the_service(postgres: PostgresServer, t
     assert not list((tmp_path / "data").glob("*.sqlite3"))
     assert job["state"] == "SUCCEEDED", job.get("errorMessage")
     trials = job["trainingOutput"]["trials"]
-    assert [trial["trialId"] for trial in trials] == ["4", "3", "2", "1"]
-    assert [trial["state"] for trial in trials] == ["SUCCEEDED", "SUCCEEDED", "FAILED", "SUCCEEDED"]
+    assert [trial["trialId"] for trial in trials] == ["4", "3", "1", "2"]
+    assert [trial["state"] for trial in trials] == ["SUCCEEDED", "SUCCEEDED", "SUCCEEDED", "FAILED"]
     for trial in trials:
         value = int(trial["trialId"]) / 4
         assert trial["finalMetric"] == {"trainingStep": "2", "objectiveValue": value}
         assert [point["objectiveValue"] for point in trial["allMetrics"]] == [0.0, value]
-    assert "\0" not in trials[2]["errorMessage"]
-    assert trials[2]["errorMessage"].rstrip().endswith(" is no text")
+    assert "\0" not in trials[3]["errorMessage"]
+    assert trials[3]["errorMessage"].rstrip().endswith(" is no text")

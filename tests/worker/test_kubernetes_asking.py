@@ -126,6 +126,10 @@ def test_the_more_are_silent_the_more_seldom_each_is_asked(
     monkeypatch.setattr(asking, "LONGEST_PAUSE_SECONDS", 0.01)
     asks = asking_every(0.001)
     many = [replica(number) for number in range(1, 101)]
+    node.hangs.update(many)
+    for which in many:
+        asks.want(which)
+    node.may_answer.set()  # Not before all of them are known.
 
     def asked(rounds: int) -> bool:
         for which in many:
