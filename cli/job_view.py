@@ -110,8 +110,10 @@ class JobView:
             max_trials=max_trials,
             max_parallel_trials=min(max_trials, max(1, int(search.get("maxParallelTrials", 1)))),
             goal="MINIMIZE" if search.get("goal") == "MINIMIZE" else "MAXIMIZE",
-            metric_tag=output.get("hyperparameterMetricTag")
-            or search.get("hyperparameterMetricTag", "training/hptuning/metric"),
+            metric_tag=cells.harmless(
+                output.get("hyperparameterMetricTag")
+                or search.get("hyperparameterMetricTag", "training/hptuning/metric")
+            ),
             parameters=tuple(dict.fromkeys([*names, *seen])),
             stopping=_stopping(output.get("earlyStopping")),
         )
@@ -123,6 +125,12 @@ class JobView:
         if first is None or first.state == "FAILED":
             return None
         return first if first.objective is not None and math.isfinite(first.objective) else None
+
+    @property
+    def only_failed_have_objective(self) -> bool:
+        """Whether there are trials with an objective, and all of them failed."""
+        first = self.trials[0] if self.trials else None
+        return first is not None and first.state == "FAILED" and first.objective is not None
 
     @property
     def why_no_best(self) -> str:
@@ -167,7 +175,7 @@ def _wait(job: Job) -> str:
     reason = job.get("waitReason", "")
     if not position or not reason:
         return ""
-    return f"{ordinal(position)} in line. {reason}"
+    return f"{ordinal(position)} in line. {cells.harmless(reason)}"
 
 
 def _stopping(report: EarlyStopping | None) -> str:

@@ -46,7 +46,9 @@ def best_text(job: JobView) -> Text:
     """The best trial so far, its objective and its hyperparameters."""
     best = job.best
     if best is None:
-        said = Text(f"no trial has a final {job.metric_tag}{'' if job.ended else ' yet'}", "dim")
+        none = f"no trial has a final {job.metric_tag}{'' if job.ended else ' yet'}"
+        only_failed = f"only trials that failed have a final {job.metric_tag}"
+        said = Text(only_failed if job.only_failed_have_objective else none, "dim")
         return said.append(f". {job.why_no_best}", "yellow") if job.why_no_best else said
     value = (cells.objective(best.objective), "bold green")
     where = f" at step {best.step}, trial {best.trial_id}   "

@@ -166,7 +166,7 @@ class Uploads:
         if now > self._looked + LOOK_SECONDS:
             self._looked = now
             self.remove_old(now)
-        if self._count_open() >= self._max_open:
+        if self._is_full():
             raise TooManyUploads(
                 f"{self._max_open} uploads have been begun and not finished, and there can be no more "
                 "(VERNIER_MAX_OPEN_UPLOADS). Finish some, or give them up with DELETE; what nobody writes to "
@@ -254,11 +254,16 @@ class Uploads:
                     return place / upload_id, _read(place / upload_id)
         raise _unknown()
 
-    def _count_open(self) -> int:
+    def _is_full(self) -> bool:
+        uploads = self._files.uploads_dir
         try:
-            return sum(_ID.fullmatch(name) is not None for name in os.listdir(self._files.uploads_dir))
+            ids = [name for name in os.listdir(uploads) if _ID.fullmatch(name)]
         except FileNotFoundError:
-            return 0  # There has never been one.
+            return False  # There has never been one.
+        if len(ids) < self._max_open:
+            return False
+        # Without content it is finished, by an earlier release or a process that died before it was moved.
+        return sum(os.path.exists(uploads / name / "content") for name in ids) >= self._max_open
 
 
 def _finished_dir(files: ObjectFiles) -> Path:

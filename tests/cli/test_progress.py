@@ -117,6 +117,16 @@ def test_what_a_trial_says_does_not_steer_the_terminal() -> None:
     assert (view.trials[0].reason, view.error) == ("wrote '�[2J�'", "�")
 
 
+def test_what_a_job_asks_for_and_waits_for_does_not_either() -> None:
+    job = tuning_job(jobPosition="1", waitReason="The image is \x1b[2J.")
+    job["trainingInput"]["hyperparameters"]["hyperparameterMetricTag"] = "\x1b[2Jloss"
+    del job["trainingOutput"]["hyperparameterMetricTag"]
+    asked = JobView.of(job)  # type: ignore[arg-type]
+    assert (asked.wait, asked.metric_tag) == ("1st in line. The image is �[2J.", "�[2Jloss")
+    job["trainingOutput"]["hyperparameterMetricTag"] = "\x9bloss"
+    assert JobView.of(job).metric_tag == "�loss"  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(("place", "said"), [("1", "1st"), ("3", "3rd"), ("12", "12th"), ("22", "22nd")])
 def test_a_job_that_waits_shows_its_place_and_what_for(place: str, said: str) -> None:
     job = tuning_job(jobPosition=place, waitReason="A trial needs 1 GPU; free are 0 of 2 GPUs.")
@@ -137,9 +147,14 @@ def test_what_cannot_be_ranked_is_not_called_best(objective: str | None) -> None
     assert "best  no trial has a final accuracy yet" in picture(tuning_job(trial(1, "SUCCEEDED", objective)))
 
 
-def test_a_trial_that_failed_is_not_called_best_whatever_it_reached() -> None:
-    lines = picture(tuning_job(trial(1, "FAILED", 0.9)))
-    assert "best  no trial has a final accuracy yet" in lines
+@pytest.mark.parametrize(
+    ("others", "why"), [([], ""), ([trial(2, "SUCCEEDED", errorMessage=NEVER)], f". Trial 2: {NEVER}")]
+)
+def test_a_trial_that_failed_is_not_called_best_whatever_it_reached(
+    others: list[dict[str, Any]], why: str
+) -> None:
+    lines = picture(tuning_job(trial(1, "FAILED", 0.9), *others))
+    assert f"best  only trials that failed have a final accuracy{why}" in lines
 
 
 def test_no_time_left_is_told_before_a_first_round_has_ended() -> None:

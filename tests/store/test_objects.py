@@ -410,6 +410,18 @@ class TestUploads:
         with pytest.raises(TooManyUploads):
             uploads.begin(self.SESSION)
 
+    def test_those_that_ended_where_they_began_make_room_too(
+        self, files: ObjectFiles, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As in folders of earlier releases, and where a process died in between."""
+        monkeypatch.setattr(Path, "rename", kill)
+        for _ in range(3):
+            upload_id = uploads.begin(self.SESSION)
+            with uploads.hold(upload_id) as upload, pytest.raises(Killed):
+                upload.finish(Checksums())
+            assert (files.uploads_dir / upload_id).is_dir()
+        assert uploads.begin(self.SESSION)
+
     def test_one_that_was_finished_is_forgotten_after_a_week(self, uploads: Uploads) -> None:
         upload_id = uploads.begin(self.SESSION)
         with uploads.hold(upload_id) as upload:
