@@ -42,7 +42,7 @@ class TrialView:
             stopped_early=trial.get("isTrialStoppedEarly", False),
             started=seconds(trial.get("startTime")),
             ended=seconds(trial.get("endTime")),
-            error=cells.harmless(trial.get("errorMessage", ""), keeping="\n\t"),
+            error=_lines(trial.get("errorMessage", "")),
         )
 
     @property
@@ -100,7 +100,7 @@ class JobView:
         return cls(
             job_id=job.get("jobId", ""),
             state=job.get("state", "STATE_UNSPECIFIED"),
-            error=cells.harmless(job.get("errorMessage", ""), keeping="\n\t"),
+            error=_lines(job.get("errorMessage", "")),
             wait=_wait(job),
             created=seconds(job.get("createTime")),
             started=seconds(job.get("startTime")),
@@ -168,6 +168,10 @@ def local_time(moment: float | None) -> str:
     if moment is None:
         return ""
     return datetime.fromtimestamp(moment, UTC).astimezone().replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+def _lines(message: str) -> str:
+    return "\n".join(cells.harmless(line, keeping="\t") for line in message.splitlines())
 
 
 def _wait(job: Job) -> str:

@@ -117,6 +117,13 @@ def test_what_a_trial_says_does_not_steer_the_terminal() -> None:
     assert (view.trials[0].reason, view.error) == ("wrote '�[2J�'", "�")
 
 
+def test_of_a_line_that_was_written_over_the_last_is_the_reason() -> None:
+    """As progress bars do; the reason is one line."""
+    failed = trial(1, "FAILED", errorMessage="It exited with 1.\n 10%|#  |\r 20%|## |\rThe loss is NaN.\r\n")
+    [shown] = JobView.of(tuning_job(failed)).trials  # type: ignore[arg-type]
+    assert shown.reason == "The loss is NaN."
+
+
 def test_what_a_job_asks_for_and_waits_for_does_not_either() -> None:
     job = tuning_job(jobPosition="1", waitReason="The image is \x1b[2J.")
     job["trainingInput"]["hyperparameters"]["hyperparameterMetricTag"] = "\x1b[2Jloss"
