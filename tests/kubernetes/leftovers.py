@@ -37,18 +37,23 @@ class Leftovers:
         if noted:
             _kill_all(f"{noted['home']}/")
             _unmount(Path(noted["home"]))
-        spaces = [line.split()[0] for line in _printed("ip", "netns")]
-        for space in spaces:
-            if space == self._space or space.startswith("cni-"):
-                subprocess.run(["ip", "netns", "del", space], check=True)
-        for line in _printed("ip", "-o", "addr", "show", "to", self._address):
-            link = line.split()[1]
-            subprocess.run(["ip", "link", "del", link], check=True)
+        wait_until(self._network_is_gone, 20)
         if noted:
             for name, value in noted["settings"].items():
                 subprocess.run(["sysctl", "-qw", f"{name}={value}"], check=False)
             shutil.rmtree(noted["home"], ignore_errors=True)
             self._note.unlink()
+
+    def _network_is_gone(self) -> bool:
+        """Whether nothing is left to delete. The kernel takes its time; a link goes with its namespace."""
+        spaces = [line.split()[0] for line in _printed("ip", "netns")]
+        ours = [space for space in spaces if space == self._space or space.startswith("cni-")]
+        links = [line.split()[1] for line in _printed("ip", "-o", "addr", "show", "to", self._address)]
+        for space in ours:
+            subprocess.run(["ip", "netns", "del", space], capture_output=True)
+        for link in links:
+            subprocess.run(["ip", "link", "del", link], capture_output=True)
+        return not ours and not links
 
 
 def left_of(home: Path) -> list[str]:
