@@ -88,7 +88,7 @@ def _name_problem(name: str) -> str | None:
         return "Is needed: the name of the trainer's flag."
     if name.startswith("-") or "=" in name or any(c.isspace() or not c.isprintable() for c in name):
         return (
-            f"'{shortened(ascii(name))}' can't be a flag: no leading -, no = and no white space; "
+            f"{shortened(ascii(name))} can't be a flag: no leading -, no = and no white space; "
             "give it without the dashes."
         )
     return None

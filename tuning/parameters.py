@@ -39,6 +39,7 @@ class Double:
     scale: Scale = Scale.NONE
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "scale", Scale(self.scale))
         check_range(self.name, self.low, self.high, self.scale)
 
     @property
@@ -85,6 +86,7 @@ class Integer:
         for bound in (self.low, self.high):
             if isinstance(bound, bool) or not isinstance(bound, int) or abs(bound) > MAX_INTEGER:
                 raise ValueError(f"parameter {self.name!r}: {bound!r} is not a whole number within ±2**53")
+        object.__setattr__(self, "scale", Scale(self.scale))
         check_range(self.name, self.low, self.high, self.scale)
 
     @property
@@ -173,13 +175,15 @@ class Categorical:
     """One of several names, in no order; each takes an equal cell of the unit interval.
 
     Raises:
-        ValueError: when there are no categories, or one appears twice.
+        ValueError: when there are no categories, they are one text, or one appears twice.
     """
 
     name: str
     categories: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        if isinstance(self.categories, str):
+            raise ValueError(f"parameter {self.name!r}: categories are a list, as [{self.categories!r}]")
         object.__setattr__(self, "categories", tuple(self.categories))
         if not self.categories:
             raise ValueError(f"parameter {self.name!r}: needs at least one category")

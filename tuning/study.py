@@ -107,12 +107,12 @@ class Study:
         """
         if self._running.get(trial.number) is not trial:
             raise ValueError(f"trial {trial.number} is not running")
-        del self._running[trial.number]
         curve = tuple(by_step(trial.curve))
         if objective is None and curve:
             objective = curve[-1].value
         if objective is not None and not isfinite(objective):
             objective = None
+        del self._running[trial.number]  # Not before what was told is known to be a number.
         outcome = Outcome.STOPPED_EARLY if trial.is_stopped else Outcome.COMPLETED
         outcome = Outcome.FAILED if failed else outcome
         finished = FinishedTrial(trial.number, trial.values, outcome, objective, curve)

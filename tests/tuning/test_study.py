@@ -125,3 +125,23 @@ def test_a_trial_of_another_study_is_refused_and_changes_nothing() -> None:
     with pytest.raises(ValueError, match="trial 0 is not running"):
         study.tell(foreign, 1.0)
     assert study.tell(mine, 2.0).objective == 2.0
+
+
+def test_what_is_no_number_is_refused_and_the_trial_can_be_told_again() -> None:
+    study = Study(SPACE)
+    trial = study.ask()
+    with pytest.raises(TypeError, match="must be real number"):
+        study.tell(trial, "0.5")  # type: ignore[arg-type]
+    assert study.tell(trial, 0.5).objective == 0.5
+
+
+def test_a_scale_may_be_named_as_in_a_job() -> None:
+    space = Space((Double("rate", 1e-4, 1.0, "UNIT_LOG_SCALE"), Integer("n", 1, 100, "UNIT_LOG_SCALE")))  # type: ignore[arg-type]
+    assert [parameter.scale.is_logarithmic for parameter in space.parameters] == [True, True]  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match="'LOG' is not a valid Scale"):
+        Double("rate", 1e-4, 1.0, "LOG")  # type: ignore[arg-type]
+
+
+def test_one_text_is_no_list_of_categories() -> None:
+    with pytest.raises(ValueError, match=r"parameter 'solver': categories are a list, as \['sgd'\]"):
+        Categorical("solver", "sgd")  # type: ignore[arg-type]
