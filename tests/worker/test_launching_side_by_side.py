@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -14,7 +13,6 @@ from store.states import State
 from store.trials import trials_of
 from tests.stored_rows import NOW, add_job
 from tests.worker.test_time_limits import PACE, Endless
-from worker import renewal
 from worker.launchers.protocol import (
     AttemptRef,
     AttemptSpec,
@@ -101,18 +99,6 @@ class Slow(Wide):
     def launch(self, spec: AttemptSpec) -> None:
         self._meanwhile(spec.ref.trial)
         super().launch(spec)
-
-
-@pytest.fixture
-def passing(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Lets time pass for whoever renews leases."""
-    passed = [0.0]
-    monkeypatch.setattr(renewal, "time", SimpleNamespace(monotonic=lambda: passed[0]))
-
-    def add(seconds: float) -> None:
-        passed[0] += seconds
-
-    return add
 
 
 def test_the_lease_is_renewed_while_many_are_launched(

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -20,7 +19,6 @@ from tests.running_service import wait_until
 from tests.stored_rows import add_job, expire_lease
 from tests.worker.test_asked_looks import NOW, PACE, PARAMS
 from tests.worker.test_quiet import LINE, Platform
-from worker import renewal
 from worker.launchers.protocol import AttemptPhase, AttemptRef, AttemptSpec, AttemptStatus, Launcher
 from worker.reconcile import Reconciler
 from worker.renewal import LONGEST, LongLooks
@@ -119,18 +117,6 @@ class Two:
 @pytest.fixture
 def two(database: Database, tmp_path: Path) -> Two:
     return Two(database, tmp_path)
-
-
-@pytest.fixture
-def passing(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Lets time pass for who renews leases."""
-    passed = [0.0]
-    monkeypatch.setattr(renewal, "time", SimpleNamespace(monotonic=lambda: passed[0]))
-
-    def add(seconds: float) -> None:
-        passed[0] += seconds
-
-    return add
 
 
 @pytest.mark.parametrize("at", ["launch", "observe"])
