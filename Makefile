@@ -14,10 +14,8 @@ setup: $(VENV)/.runtime
 demo: $(VENV)/.runtime
 	$(BIN)/vernier demo
 
-# Few processes: most tests start servers, and each process has its own PostgreSQL, Redis and Kubernetes.
-PARALLEL = --numprocesses auto --maxprocesses 4
 test: $(VENV)/.dev check postgresql redis kubernetes object-stores
-	$(BIN)/python -m pytest $(PARALLEL)
+	$(BIN)/python -m pytest
 
 test-kubernetes: $(VENV)/.dev kubernetes object-stores
 	$(BIN)/python -m pytest tests/kubernetes

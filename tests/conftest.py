@@ -5,8 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
 from tests.postgres_server import PostgresServer
 
@@ -14,26 +12,9 @@ from tests.postgres_server import PostgresServer
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-KUBERNETES = "tests/kubernetes/"
-
 # Where the tests are run in the background, a shell has SIGINT ignored, and so would what they start: the
 # commands that are to be stopped with Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-class _WholeFiles(LoadScopeScheduling):
-    """Each process that shares in the tests takes whole files, so that what a file sets up is set up once.
-
-    One process takes all tests on Kubernetes: there is one real node on a machine at a time.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return KUBERNETES if file.startswith(KUBERNETES) else file
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _WholeFiles:
-    return _WholeFiles(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,7 @@ def test_all_is_kept_of_what_prints_more_than_its_node_keeps(platform: Kubernete
     source = f"""
 {TALKATIVE}
 print('begins', flush=True)
+while not (folder / 'heard').exists(): time.sleep(0.02)
 while not (folder / 'go').exists(): talk(10, 0.006)
 tell('last', next(number))
 """
@@ -47,7 +48,8 @@ tell('last', next(number))
         launcher.read_output(spec.ref, Stream.OUT, 0, 1)
         return launcher.observe([spec.ref])[spec.ref].phase
 
-    wait_until(lambda: look() and launcher.read_output(spec.ref, Stream.OUT, 0, 6) == b"begins", 30)
+    wait_until(lambda: look() and launcher.read_output(spec.ref, Stream.OUT, 0, 6) == b"begins")
+    (platform.folder / "heard").touch()
     wait_until(lambda: look() and not _begins(platform, b"begins"), 60)
     (platform.folder / "go").touch()
     wait_until(lambda: look() is AttemptPhase.ENDED, 60)

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ def children() -> set[str]:
     """The processes that this one started and that have not been waited for."""
     found: list[str] = []
     for task in os.listdir("/proc/self/task"):
-        found += Path(f"/proc/self/task/{task}/children").read_text().split()
+        with suppress(FileNotFoundError):  # A thread that has ended meanwhile.
+            found += Path(f"/proc/self/task/{task}/children").read_text().split()
     return set(found)
 
 

@@ -47,7 +47,7 @@ class Asking:
     have just begun within a minute, and every three minutes when they stay silent.
 
     Args:
-        ask: asks a replica; whether it had printed something new.
+        ask: asks a replica; whether it is to be asked again soon, as it is not silent.
         seconds: how often at most each of them is asked.
     """
 

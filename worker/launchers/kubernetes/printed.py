@@ -152,7 +152,10 @@ class Printed:
         return output_file(self._directories.of_replica(ref, replica))
 
     def _ask(self, which: Which) -> bool:
-        """Take in what a replica has printed since it was asked last; whether there was anything."""
+        """Take in what a replica has printed since it was asked last; whether to ask again soon.
+
+        That is so if there was anything, or if it has not begun: nothing is requested for it then.
+        """
         ref, replica = which
         self._tidy()
         if which in self._followers:
@@ -162,7 +165,7 @@ class Printed:
                 self._asking.forget(which)
                 return False
             pods = in_order(filter(has_started, self._finder.pods(ref, replica)))
-            return bool(pods) and self._take_in(ref, replica, pods)
+            return not pods or self._take_in(ref, replica, pods)
         except (Unreachable, Refused, OSError) as error:
             # It comes later: one node that does not answer is no reason to leave the job alone.
             _tell_later(ref, error)
