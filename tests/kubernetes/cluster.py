@@ -119,8 +119,7 @@ class ControlPlane:
 
     def stop(self) -> None:
         """End all of it, and leave nothing."""
-        for name in reversed(list(self._processes)):
-            self._end(name)
+        self._end_all()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def said(self, name: str) -> str:
@@ -230,6 +229,10 @@ class ControlPlane:
     def _is_ready(self) -> bool:
         with self.client() as http:
             return http.get("/readyz").status_code == 200
+
+    def _end_all(self) -> None:
+        for name in reversed(list(self._processes)):
+            self._end(name)
 
     def _end(self, name: str) -> None:
         process = self._processes.pop(name)

@@ -59,16 +59,11 @@ class Cluster(ControlPlane):
         self._inside = ("nsenter", f"--net=/var/run/netns/{SPACE}")
 
     def stop(self) -> None:
-        for name in ("kubelet", "kube-proxy"):
-            if name in self._processes:
-                self._end(name)
-        if "containerd" in self._processes:
-            self._remove_containers()
-            self._end("containerd")
-        super().stop()
+        self._end_all()
         if self._names is not None:
             self._names.close()
-        self._leftovers.clear()
+        self._leftovers.clear()  # Containers outlive who started them.
+        super().stop()
         self._alone.close()
 
     def add_image(self, file: Path) -> None:
@@ -232,20 +227,6 @@ class Cluster(ControlPlane):
         socket = self.home / "containerd.sock"
         done = subprocess.run(["ctr", "-a", socket, *words], capture_output=True, text=True)
         return (done.stdout or "done") if done.returncode == 0 else None
-
-    def _remove_containers(self) -> None:
-        space = ("-n", "k8s.io")
-        for task in (self._ctr(*space, "tasks", "ls", "-q") or "").split():
-            self._ctr(*space, "tasks", "kill", "-s", "KILL", task)
-
-        def ended() -> bool:
-            for task in (self._ctr(*space, "tasks", "ls", "-q") or "").replace("done", "").split():
-                self._ctr(*space, "tasks", "delete", "-f", task)
-            return not (self._ctr(*space, "tasks", "ls", "-q") or "").replace("done", "").split()
-
-        wait_until(ended, 20)
-        for container in (self._ctr(*space, "containers", "ls", "-q") or "").replace("done", "").split():
-            self._ctr(*space, "containers", "delete", container)
 
 
 def _sysctl(name: str) -> str:
