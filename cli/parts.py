@@ -189,9 +189,7 @@ class Hands:
         studies = Studies(lambda: self._suggesting)
         self._told = threading.Event()
         long_looks = LongLooks(database, pace.lease_seconds)
-        self._renewing = threading.Thread(
-            target=long_looks.run, args=(self._told,), name="renewing", daemon=True
-        )
+        renewing = threading.Thread(target=long_looks.run, args=(self._told,), name="renewing", daemon=True)
         reconciler = Reconciler(
             database,
             self._launcher,
@@ -202,8 +200,9 @@ class Hands:
             long_looks=long_looks,
         )
         add_tasks(app, database, reconciler, pace.farthest_seconds)
-        self._retention = _retention(settings, database, self._launcher, self._told)
-        self._unowned = _unowned(database, self._launcher, self._told)
+        retention = _retention(settings, database, self._launcher, self._told)
+        unowned = _unowned(database, self._launcher, self._told)
+        self._beside = [thread for thread in (renewing, retention, unowned) if thread is not None]
         self._controller = WorkController(
             app=app,
             pool="threads",
@@ -224,12 +223,9 @@ class Hands:
     def start(self) -> None:
         """Begin to look after jobs, those of earlier runs first."""
         celery_state.should_stop = None
-        self._renewing.start()
         self._thread.start()
-        if self._retention is not None:
-            self._retention.start()
-        if self._unowned is not None:
-            self._unowned.start()
+        for thread in self._beside:
+            thread.start()
 
     def stop(self) -> None:
         """Stop looking after jobs. Trials go on, and are found again by who looks next."""
@@ -240,12 +236,9 @@ class Hands:
         for _ in range(2):
             self._notify(NO_JOB)
         self._thread.join(STOP_SECONDS)
-        if self._renewing.is_alive():
-            self._renewing.join(STOP_SECONDS)
-        if self._retention is not None and self._retention.is_alive():
-            self._retention.join(STOP_SECONDS)
-        if self._unowned is not None and self._unowned.is_alive():
-            self._unowned.join(STOP_SECONDS)
+        for thread in self._beside:
+            if thread.is_alive():  # Not if it has never been started, either.
+                thread.join(STOP_SECONDS)
         self._suggesting.close()
         self._launcher.close()
 
